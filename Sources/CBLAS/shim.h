@@ -1,0 +1,3 @@
+// The part of OpenBLAS that Swift sees. Include paths come from pkg-config (openblas.pc).
+#pragma once
+#include <cblas.h>

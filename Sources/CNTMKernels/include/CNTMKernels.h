@@ -1,0 +1,1 @@
+void ntm_k(void);
