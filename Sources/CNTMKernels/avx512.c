@@ -1,0 +1,7 @@
+#if defined(__x86_64__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
+#define NTM_VARIANT ntm_kernels_avx512
+#define NTM_VARIANT_NAME "avx512"
+#include "kernels.inc"
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,3 @@
+#define NTM_VARIANT ntm_kernels_portable
+#define NTM_VARIANT_NAME "portable"
+#include "kernels.inc"
