@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { NTM_LANES = 16 };
+#define NTM_LANES 16
 
 /// What keeps the cosine similarity finite for zero vectors; the numbers are part of model files.
 enum ntm_cosine_guard {
@@ -51,13 +51,14 @@ struct ntm_kernels {
   /// c = sigmoid(f) c_before + sigmoid(i) tanh(g), h = sigmoid(o) tanh(c).
   void (*lstm)(const float *gates, const float *c_before, float *c, float *h, size_t n);
 
-  /// dots[i] = k . (M(i) + offset) and squares[i] = |M(i) + offset|^2, for every padded row.
-  void (*similarity)(const float *memory, size_t blocks, size_t columns, const float *key,
-                     float offset, float *dots, float *squares);
+  /// dots[i] = (k + offset) . (M(i) + offset) and squares[i] = |M(i) + offset|^2, for every padded
+  /// row; gives |k + offset|^2.
+  float (*similarity)(const float *memory, size_t blocks, size_t columns, const float *key,
+                      float offset, float *dots, float *squares);
 
-  /// softmax over the first `rows` of strength * cosine, from similarity()'s dots and squares and
-  /// the key's norm, into `weighting` (padding zero). `dots` is overwritten.
-  void (*content)(float *dots, const float *squares, size_t rows, float key_norm,
+  /// softmax over the first `rows` of strength * cosine, from similarity()'s results, into
+  /// `weighting` (padding zero). `dots` is overwritten.
+  void (*content)(float *dots, const float *squares, size_t rows, float key_square,
                   enum ntm_cosine_guard guard, float epsilon, float strength, float *weighting);
 
   /// weighting = gate * weighting + (1 - gate) * before, over n values.

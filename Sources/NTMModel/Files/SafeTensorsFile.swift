@@ -1,0 +1,150 @@
+#if canImport(FoundationEssentials)
+  internal import FoundationEssentials
+#else
+  internal import Foundation
+#endif
+
+/// A safetensors file, mapped into memory: its tensors' bytes are read where they are.
+public struct SafeTensorsFile: Sendable {
+  public let header: SafeTensorsHeader
+  private let data: Data
+
+  /// Maps and checks a file.
+  ///
+  /// - Throws: `SafeTensorsError`, also where the file can't be read.
+  public init(path: String) throws(SafeTensorsError) {
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw SafeTensorsError("there is no such file")
+    }
+    guard let data = try? Data(contentsOf: URL(filePath: path), options: .alwaysMapped) else {
+      throw SafeTensorsError("can't be read")
+    }
+    try self.init(data)
+  }
+
+  /// Checks a file that is in memory.
+  public init(bytes: [UInt8]) throws(SafeTensorsError) { try self.init(Data(bytes)) }
+
+  private init(_ data: Data) throws(SafeTensorsError) {
+    header = try data.withUnsafeBytes { bytes in
+      Result { () throws(SafeTensorsError) in try SafeTensorsHeader(parsing: bytes) }
+    }.get()
+    self.data = data
+  }
+
+  /// Length in bytes.
+  public var byteCount: Int { data.count }
+
+  // MARK: Values
+
+  /// Copies values of a tensor as Float.
+  ///
+  /// - Parameters:
+  ///   - shape: what the tensor must have
+  ///   - range: which of its values, counted row-major; all by default
+  ///   - destination: room for them
+  /// - Throws: where the tensor is missing, has another shape or a dtype that is not a float, or
+  ///   has a value that is not finite.
+  public func copy(
+    _ name: String, shape: [Int], range: Range<Int>? = nil,
+    to destination: UnsafeMutablePointer<Float>
+  ) throws(SafeTensorsError) {
+    let tensor = try self.tensor(name)
+    guard tensor.shape == shape else {
+      throw SafeTensorsError(tensor: name, "has the shape \(tensor.shape); \(shape) is expected")
+    }
+    try copy(tensor, range ?? 0..<tensor.count, to: destination)
+  }
+
+  /// All values of a tensor, row-major.
+  ///
+  /// - Throws: as `copy`.
+  public func values(_ name: String) throws(SafeTensorsError) -> [Float] {
+    let tensor = try self.tensor(name)
+    var values = [Float](repeating: 0, count: tensor.count)
+    var span = values.mutableSpan
+    try span.withUnsafeMutableBufferPointer { buffer throws(SafeTensorsError) in
+      guard let base = buffer.baseAddress else { return }
+      try copy(tensor, 0..<tensor.count, to: base)
+    }
+    return values
+  }
+
+  private func tensor(_ name: String) throws(SafeTensorsError) -> SafeTensorsHeader.Tensor {
+    guard let tensor = header[name] else { throw SafeTensorsError(tensor: name, "is missing") }
+    return tensor
+  }
+
+  private func copy(
+    _ tensor: SafeTensorsHeader.Tensor, _ range: Range<Int>,
+    to destination: UnsafeMutablePointer<Float>
+  ) throws(SafeTensorsError) {
+    precondition(range.upperBound <= tensor.count, "beyond the end of \(tensor.name)")
+    let size = tensor.type.byteCount
+    let first = tensor.bytes.lowerBound
+    let bytes = first + range.lowerBound * size..<first + range.upperBound * size
+    let isFloat = data.withUnsafeBytes { file in
+      tensor.type.convert(UnsafeRawBufferPointer(rebasing: file[bytes]), to: destination)
+    }
+    guard isFloat else {
+      throw SafeTensorsError(
+        tensor: tensor.name, "has the dtype \(tensor.type.rawValue); floats are expected")
+    }
+    for index in 0..<range.count where !destination[index].isFinite {
+      throw SafeTensorsError(
+        tensor: tensor.name,
+        "has a value that is not finite in float32, at index \(range.lowerBound + index)")
+    }
+  }
+}
+
+extension SafeTensorsHeader.ElementType {
+  /// Converts elements to Float.
+  ///
+  /// - Returns: false for types that are not floats; nothing is written then.
+  fileprivate func convert(
+    _ bytes: UnsafeRawBufferPointer, to destination: UnsafeMutablePointer<Float>
+  ) -> Bool {
+    switch self {
+    case .f32:
+      NTMModel.convert(bytes, to: destination) { Float(bitPattern: UInt32(littleEndian: $0)) }
+    case .f64:
+      NTMModel.convert(bytes, to: destination) {
+        Float(Double(bitPattern: UInt64(littleEndian: $0)))
+      }
+    case .f16:
+      NTMModel.convert(bytes, to: destination) { Float(half: UInt16(littleEndian: $0)) }
+    case .bf16:
+      NTMModel.convert(bytes, to: destination) {
+        Float(bitPattern: UInt32(UInt16(littleEndian: $0)) << 16)
+      }
+    case .i64, .i32, .i16, .i8, .u64, .u32, .u16, .u8, .bool: return false
+    }
+    return true
+  }
+}
+
+private func convert<Stored: FixedWidthInteger>(
+  _ bytes: UnsafeRawBufferPointer, to destination: UnsafeMutablePointer<Float>,
+  _ value: (Stored) -> Float
+) {
+  let size = MemoryLayout<Stored>.size
+  for index in 0..<bytes.count / size {
+    destination[index] = value(bytes.loadUnaligned(fromByteOffset: index * size, as: Stored.self))
+  }
+}
+
+extension Float {
+  /// IEEE 754 binary16. (Swift's Float16 does not exist on every platform.)
+  fileprivate init(half bits: UInt16) {
+    let sign: Float = bits >> 15 == 0 ? 1 : -1
+    let exponent = Int(bits >> 10 & 31)
+    let fraction = Float(bits & 1023)
+    self =
+      switch exponent {
+      case 0: sign * fraction * Float(sign: .plus, exponent: -24, significand: 1)
+      case 31: fraction == 0 ? sign * .infinity : .nan
+      default: sign * Float(sign: .plus, exponent: exponent - 25, significand: 1024 + fraction)
+      }
+  }
+}

@@ -1,0 +1,150 @@
+/// From a head's raw parameters to its weighting (paper, section 3.3).
+struct AddressingStep: Sendable {
+  let addressing: Addressing
+  let rows: Int
+  let shape: Kernels.Shape
+  let kernels: Kernels
+  /// The shift's displacements as 0..<N.
+  private let taps: [Int]
+
+  init(_ configuration: Configuration, kernels: Kernels) {
+    addressing = configuration.dialect.addressing
+    rows = configuration.memory.rows
+    shape = Kernels.Shape(
+      blocks: Kernels.padded(rows) / Kernels.lanes, columns: configuration.memory.columns)
+    self.kernels = kernels
+    let rows = rows
+    taps =
+      if case .taps(let taps, _) = addressing.shift {
+        taps.map { (($0 % rows) + rows) % rows }
+      } else { [] }
+  }
+
+  // MARK: Activations
+
+  /// Turns raw parameters into k, β, g, s and γ, in the same places of `values`. A continuous shift
+  /// becomes its displacement in rows.
+  func activate(_ head: HeadParameters, raw: UnsafePointer<Float>, values: UnsafeMutablePointer<Float>)
+  {
+    apply(addressing.key, raw, values, head.key)
+    if let index = head.strength, let activation = addressing.strength {
+      apply(activation, raw, values, index..<index + 1)
+    }
+    if let index = head.gate, let activation = addressing.gate {
+      apply(activation, raw, values, index..<index + 1)
+    }
+    if let range = head.shift, let shift = addressing.shift {
+      activate(shift, raw: raw + range.lowerBound, values: values + range.lowerBound)
+    }
+    if let index = head.sharpening, let sharpening = addressing.sharpening {
+      apply(sharpening.activation, raw, values, index..<index + 1)
+      values[index] += 1
+    }
+  }
+
+  /// Applies an activation to a range of the parameters.
+  func apply(
+    _ activation: Activation, _ raw: UnsafePointer<Float>, _ values: UnsafeMutablePointer<Float>,
+    _ range: Range<Int>
+  ) {
+    kernels.apply(
+      activation, raw + range.lowerBound, values + range.lowerBound, count: range.count)
+  }
+
+  private func activate(
+    _ shift: Shift, raw: UnsafePointer<Float>, values: UnsafeMutablePointer<Float>
+  ) {
+    switch shift {
+    case .continuous(let scale):
+      kernels.apply(.sigmoid, raw, values, count: 1)
+      values[0] = scale * (2 * values[0] - 1)
+    case .taps(_, let activation):
+      let rectify: Activation = activation == .softmaxOfRelu ? .relu : .identity
+      kernels.apply(rectify, raw, values, count: taps.count)
+      var largest = values[0]
+      for i in 1..<taps.count { largest = max(largest, values[i]) }
+      for i in 0..<taps.count { values[i] -= largest }
+      kernels.apply(.exp, values, values, count: taps.count)
+      var total: Float = 0
+      for i in 0..<taps.count { total += values[i] }
+      for i in 0..<taps.count { values[i] /= total }
+    }
+  }
+
+  // MARK: Weighting
+
+  /// The scratch vectors that addressing needs, N values each, padded.
+  struct Scratch {
+    let dots: UnsafeMutablePointer<Float>
+    let squares: UnsafeMutablePointer<Float>
+    let shifted: UnsafeMutablePointer<Float>
+  }
+
+  /// w_t of one head.
+  ///
+  /// - Parameters:
+  ///   - memory: what the head addresses, in blocks
+  ///   - values: all heads' parameters after `activate`
+  ///   - before: w_{t−1}, N values, padded
+  ///   - weighting: w_t, N values, padded
+  func address(
+    _ memory: UnsafePointer<Float>, with head: HeadParameters, values: UnsafePointer<Float>,
+    before: UnsafePointer<Float>, scratch: Scratch, into weighting: UnsafeMutablePointer<Float>
+  ) {
+    let similarity = addressing.similarity
+
+    // w^c (equation 5)
+    let keySquare = kernels.similarity(
+      memory, shape, key: values + head.key.lowerBound, offset: similarity.offset,
+      dots: scratch.dots, squares: scratch.squares)
+    kernels.content(
+      dots: scratch.dots, squares: scratch.squares, rows: rows, keySquare: keySquare,
+      similarity: similarity, strength: head.strength.map { values[$0] } ?? 1, into: weighting)
+    // w^g (equation 7)
+    if let gate = head.gate {
+      kernels.interpolate(weighting, before: before, gate: values[gate], count: shape.paddedRows)
+    }
+    // w̃ (equation 8)
+    if let shift = head.shift {
+      convolve(weighting, by: values + shift.lowerBound, into: scratch.shifted)
+      weighting.update(from: scratch.shifted, count: rows)
+    }
+    // w (equation 9)
+    if let sharpening = head.sharpening {
+      kernels.sharpen(
+        weighting, rows: rows, sharpening: values[sharpening],
+        epsilon: addressing.sharpening?.epsilon ?? 0)
+    }
+  }
+
+  private func convolve(
+    _ weighting: UnsafePointer<Float>, by shift: UnsafePointer<Float>,
+    into shifted: UnsafeMutablePointer<Float>
+  ) {
+    shifted.update(repeating: 0, count: rows)
+    if case .continuous = addressing.shift {
+      guard shift[0].isFinite else {
+        shifted.update(repeating: .nan, count: rows)
+        return
+      }
+      let whole = shift[0].rounded(.down)
+      let part = shift[0] - whole
+      let first = ((Int(whole) % rows) + rows) % rows
+      add(weighting, movedBy: first, times: 1 - part, to: shifted)
+      add(weighting, movedBy: (first + 1) % rows, times: part, to: shifted)
+    } else {
+      for (i, tap) in taps.enumerated() {
+        add(weighting, movedBy: tap, times: shift[i], to: shifted)
+      }
+    }
+  }
+
+  /// shifted(i) += scale · weighting(i − tap), indices modulo N, 0 ≤ tap < N.
+  private func add(
+    _ weighting: UnsafePointer<Float>, movedBy tap: Int, times scale: Float,
+    to shifted: UnsafeMutablePointer<Float>
+  ) {
+    kernels.accumulate(shifted, weighting + (rows - tap), scale: scale, count: tap)
+    kernels.accumulate(shifted + tap, weighting, scale: scale, count: rows - tap)
+  }
+}
