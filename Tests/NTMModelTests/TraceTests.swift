@@ -12,7 +12,7 @@ struct TraceTests {
     let weights = try SafeTensorsFile(path: "\(file.folder)/\(trace.model)")
     let model = try WeightImport.model(from: weights).model
     let deviations = try run(trace, model)
-    print("\(file): \(deviations)")
+    print("\(file.testDescription): \(deviations)")
     for (field, distance) in deviations.largest {
       #expect(
         distance <= trace.tolerance(field),

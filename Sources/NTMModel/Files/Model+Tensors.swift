@@ -12,8 +12,8 @@ extension Model {
   /// - Throws: `ConfigurationError`, `AllocationError`, or what `source` throws.
   public convenience init(_ configuration: Configuration, source: TensorSource) throws {
     try configuration.validate()
-    let weights = try Weights(layout: Weights.Layout(configuration)) { tensor, values in
-      try source(tensor.name, tensor.shape, 0..<tensor.count, values)
+    let weights = try Weights(layout: Weights.Layout(configuration)) { tensor, range, values in
+      try source(tensor.name, tensor.shape, range, values)
     }
     var start = try State(layout: StateLayout(configuration))
     for (part, value) in zip(start.layout.parts, configuration.start.parts.map(\.value)) {
@@ -50,7 +50,7 @@ extension Model {
     func forEachChunk(_ show: (UnsafeBufferPointer<Float>) -> Void) {
       switch place {
       case .weights(let tensor):
-        show(UnsafeBufferPointer(start: model.weights.pointer(tensor), count: tensor.count))
+        model.weights.readChunks(of: tensor, show)
       case .start(let part):
         model.start.readChunks(of: part) { range, chunk in
           show(UnsafeBufferPointer(start: chunk, count: range.count))

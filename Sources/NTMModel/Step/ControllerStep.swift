@@ -38,7 +38,9 @@ struct ControllerStep: Sendable {
     for layer in 0..<configuration.controller.layers {
       let input = workspace.controllerInput
       (input + inputSize).update(from: state.pointer(hidden, layer), count: units)
-      weights.apply(weights.layout.controller[layer], input, into: workspace.gates)
+      weights.apply(
+        weights.layout.controller[layer], input, into: workspace.gates,
+        scratch: workspace.products.base)
       let h = workspace.next.pointer(hidden, layer)
       kernels.lstm(
         gates: workspace.gates, cellBefore: state.pointer(cell, layer),
@@ -54,7 +56,8 @@ struct ControllerStep: Sendable {
   ) {
     for layer in 0..<configuration.controller.layers {
       let map = weights.layout.controller[layer]
-      weights.apply(map, workspace.controllerInput, into: workspace.gates)
+      weights.apply(
+        map, workspace.controllerInput, into: workspace.gates, scratch: workspace.products.base)
       let isLast = layer == configuration.controller.layers - 1
       kernels.apply(
         activation, workspace.gates, isLast ? workspace.outputInput : workspace.controllerInput,

@@ -64,7 +64,9 @@ public final class Model: Sendable {
       "state and workspace must be of this model")
     try check(input)
     controller.run(input, weights: weights, state: state, workspace: &workspace)
-    weights.apply(weights.layout.heads, workspace.outputInput, into: workspace.rawParameters)
+    weights.apply(
+      weights.layout.heads, workspace.outputInput, into: workspace.rawParameters,
+      scratch: workspace.products.base)
     memory.activate(&workspace)
     guard kernels.areFinite(workspace.parameters, count: weights.layout.heads.outputs) else {
       throw .nonFiniteResult(.headParameters)
@@ -100,7 +102,8 @@ public final class Model: Sendable {
           from: workspace.next.pointer(stateLayout.reads, read), count: columns)
       }
     }
-    weights.apply(map, workspace.outputInput, into: workspace.logitsPointer)
+    weights.apply(
+      map, workspace.outputInput, into: workspace.logitsPointer, scratch: workspace.products.base)
     if let clip = configuration.dialect.output.clip {
       MemoryStep.clip(workspace.logitsPointer, count: map.outputs, to: clip)
     }

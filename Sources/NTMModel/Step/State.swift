@@ -5,15 +5,15 @@
 /// values (a snapshot), and compared bit for bit.
 public struct State: ~Copyable, Sendable {
   public let layout: StateLayout
-  var buffer: AlignedBuffer
+  var buffer: AlignedBuffer<Float>
 
   /// All zeros.
   init(layout: StateLayout) throws(AllocationError) {
     self.layout = layout
-    buffer = try AlignedBuffer(zeros: layout.bufferCount)
+    buffer = try AlignedBuffer<Float>(zeros: layout.bufferCount)
   }
 
-  private init(layout: StateLayout, buffer: consuming AlignedBuffer) {
+  private init(layout: StateLayout, buffer: consuming AlignedBuffer<Float>) {
     self.layout = layout
     self.buffer = buffer
   }

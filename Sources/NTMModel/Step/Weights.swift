@@ -6,6 +6,8 @@ struct Weights: ~Copyable, Sendable {
     let shape: [Int]
     let offset: Int
     var count: Int { shape.reduce(1, *) }
+    /// Values of one row: the last dimension.
+    var rowCount: Int { shape.last ?? 1 }
   }
 
   /// A linear map y = W x + b.
@@ -14,8 +16,8 @@ struct Weights: ~Copyable, Sendable {
     let weight: Tensor
     /// b, outputs
     let bias: Tensor
-    var outputs: Int { weight.shape[0] }
-    var inputs: Int { weight.shape[1] }
+    let outputs: Int
+    let inputs: Int
   }
 
   /// Where every tensor of a configuration lies.
@@ -37,8 +39,8 @@ struct Weights: ~Copyable, Sendable {
       }
       func linear(_ name: String, outputs: Int, inputs: Int) -> Linear {
         Linear(
-          weight: tensor("\(name).weight", [outputs, inputs]), bias: tensor("\(name).bias", [outputs])
-        )
+          weight: tensor("\(name).weight", [outputs, inputs]),
+          bias: tensor("\(name).bias", [outputs]), outputs: outputs, inputs: inputs)
       }
       let units = configuration.controller.units
       let isLSTM = configuration.controller.kind == .lstm
@@ -59,30 +61,58 @@ struct Weights: ~Copyable, Sendable {
   }
 
   let layout: Layout
-  let buffer: AlignedBuffer
+  /// In double precision, because products are (see `BLAS`); every value is a float32.
+  private let buffer: AlignedBuffer<Double>
 
-  /// - Parameter fill: writes one tensor's values, row-major, at the pointer.
+  /// - Parameter fill: writes the values of a range of one tensor, counted row-major, at the
+  ///   pointer
   init(
-    layout: Layout, fill: (Tensor, UnsafeMutablePointer<Float>) throws -> Void
+    layout: Layout, fill: (Tensor, Range<Int>, UnsafeMutablePointer<Float>) throws -> Void
   ) throws {
-    let buffer = try AlignedBuffer(zeros: layout.count)
-    for tensor in layout.tensors { try fill(tensor, buffer.base + tensor.offset) }
+    let buffer = try AlignedBuffer<Double>(zeros: layout.count)
+    for tensor in layout.tensors {
+      let row = UnsafeMutablePointer<Float>.allocate(capacity: tensor.rowCount)
+      defer { row.deallocate() }
+      for start in stride(from: 0, to: tensor.count, by: tensor.rowCount) {
+        try fill(tensor, start..<start + tensor.rowCount, row)
+        for index in 0..<tensor.rowCount {
+          buffer.base[tensor.offset + start + index] = Double(row[index])
+        }
+      }
+    }
     self.layout = layout
     self.buffer = buffer
   }
 
   @inline(__always)
-  func pointer(_ tensor: Tensor) -> UnsafePointer<Float> {
+  private func pointer(_ tensor: Tensor) -> UnsafePointer<Double> {
     UnsafePointer(buffer.base + tensor.offset)
   }
 
-  /// y = W x + b.
-  @inline(__always)
+  /// Shows a tensor's values in order, row by row.
+  func readChunks(of tensor: Tensor, _ show: (UnsafeBufferPointer<Float>) -> Void) {
+    let values = pointer(tensor)
+    for start in stride(from: 0, to: tensor.count, by: tensor.rowCount) {
+      let row = (start..<start + tensor.rowCount).map { Float(values[$0]) }
+      row.withUnsafeBufferPointer(show)
+    }
+  }
+
+  /// y = W x + b, rounded once.
+  ///
+  /// - Parameters:
+  ///   - x: inputs
+  ///   - y: outputs
+  ///   - scratch: room for inputs + outputs values
   func apply(
-    _ map: Linear, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
+    _ map: Linear, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>,
+    scratch: UnsafeMutablePointer<Double>
   ) {
-    BLAS.multiply(
-      pointer(map.weight), rows: map.outputs, columns: map.inputs, bias: pointer(map.bias), x,
-      into: y)
+    let sums = scratch + map.inputs
+    for index in 0..<map.inputs { scratch[index] = Double(x[index]) }
+    sums.update(from: pointer(map.bias), count: map.outputs)
+    BLAS.multiplyAdd(
+      pointer(map.weight), rows: map.outputs, columns: map.inputs, scratch, into: sums)
+    for index in 0..<map.outputs { y[index] = Float(sums[index]) }
   }
 }

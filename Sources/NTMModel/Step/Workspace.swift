@@ -10,7 +10,10 @@ public struct Workspace: ~Copyable, @unchecked Sendable {
   /// The writes of a step, one per write head in their order.
   let writes: UnsafeMutablePointer<HeadWrite>
 
-  private let buffer: AlignedBuffer
+  /// Room for the inputs and outputs of any of the model's linear maps, in double precision.
+  let products: AlignedBuffer<Double>
+
+  private let buffer: AlignedBuffer<Float>
   private let parts: Parts
 
   private struct Parts: Sendable {
@@ -46,9 +49,12 @@ public struct Workspace: ~Copyable, @unchecked Sendable {
     parts.logitCount = map.output.outputs
     parts.hiddenCount = configuration.controller.units
     parts.parameterCount = map.heads.outputs
-    let buffer = try AlignedBuffer(zeros: end)
+    let maps = map.controller + [map.heads, map.output]
+    let products = try AlignedBuffer<Double>(zeros: maps.map { $0.inputs + $0.outputs }.max() ?? 0)
+    let buffer = try AlignedBuffer<Float>(zeros: end)
     let next = try State(layout: layout)
     self.parts = parts
+    self.products = products
     self.buffer = buffer
     self.next = next
     writes = .allocate(capacity: configuration.heads.count)
