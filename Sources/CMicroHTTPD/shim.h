@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #else
 #include <sys/select.h>
+#include <unistd.h>
 #endif
 
 // Where libmicrohttpd's log goes, one formatted line at a time.
@@ -89,23 +90,27 @@ static inline int ntm_mhd_epoll_descriptor(struct MHD_Daemon *daemon) {
 }
 #else
 // Where there is no epoll: FD_SET and FD_ISSET are macros. Waits for the daemon's descriptors or
-// `wake`, at most `milliseconds` (-1: for ever), and lets the daemon run.
+// the pipe `wake`, at most `milliseconds` (-1: for ever), empties the pipe, and lets the daemon run.
 static inline void ntm_mhd_select(struct MHD_Daemon *daemon, int wake, int milliseconds) {
-  fd_set read, write, except;
-  FD_ZERO(&read);
-  FD_ZERO(&write);
-  FD_ZERO(&except);
+  fd_set readable, writable, exceptional;
+  FD_ZERO(&readable);
+  FD_ZERO(&writable);
+  FD_ZERO(&exceptional);
   MHD_socket last = -1;
-  MHD_get_fdset(daemon, &read, &write, &except, &last);
-  FD_SET(wake, &read);
+  MHD_get_fdset(daemon, &readable, &writable, &exceptional, &last);
+  FD_SET(wake, &readable);
   struct timeval limit = {milliseconds / 1000, (milliseconds % 1000) * 1000};
-  int ready = select((wake > last ? wake : last) + 1, &read, &write, &except,
+  int ready = select((wake > last ? wake : last) + 1, &readable, &writable, &exceptional,
                      milliseconds < 0 ? NULL : &limit);
   if (ready < 0) {
-    FD_ZERO(&read);
-    FD_ZERO(&write);
-    FD_ZERO(&except);
+    FD_ZERO(&readable);
+    FD_ZERO(&writable);
+    FD_ZERO(&exceptional);
   }
-  MHD_run_from_select(daemon, &read, &write, &except);
+  if (FD_ISSET(wake, &readable)) {
+    char signals[256];
+    while (read(wake, signals, sizeof signals) > 0) continue;
+  }
+  MHD_run_from_select(daemon, &readable, &writable, &exceptional);
 }
 #endif

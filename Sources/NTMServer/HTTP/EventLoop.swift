@@ -47,7 +47,7 @@ final class EventLoop: @unchecked Sendable {
   /// Begins to listen. Connections wait until the loop runs.
   func listen(on address: ListenAddress) throws(HTTPServerError) {
     daemon = try MicroHTTPD.Daemon(
-      address: address, limits: settings.limits, loop: self, wakeup: wakeup.descriptor)
+      address: address, limits: settings.limits, loop: self, wakeup: wakeup)
   }
 
   /// Closes what `listen` opened, where `run` is not called.
@@ -71,7 +71,6 @@ final class EventLoop: @unchecked Sendable {
   func run() {
     guard let daemon else { preconditionFailure("run before listen") }
     while true {
-      wakeup.clear()
       var limit = -1
       let deadline = drainDeadline.load(ordering: .acquiring)
       if deadline != Self.never {

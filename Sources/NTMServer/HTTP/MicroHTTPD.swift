@@ -33,15 +33,14 @@ enum MicroHTTPD {
     #if os(Linux)
       /// For `poll`: libmicrohttpd's epoll set, then the wake-up descriptor.
       private let waiting: UnsafeMutablePointer<pollfd>
-    #else
-      private let wakeup: Int32
     #endif
+    private let wakeup: Wakeup
 
     /// - Parameters:
     ///   - loop: receives the requests. It owns this daemon, and stops it before it goes away.
-    ///   - wakeup: descriptor that ends a wait besides the connections.
+    ///   - wakeup: ends a wait besides the connections.
     init(
-      address: ListenAddress, limits: Limits, loop: EventLoop, wakeup: Int32
+      address: ListenAddress, limits: Limits, loop: EventLoop, wakeup: Wakeup
     ) throws(HTTPServerError) {
       // Not retained: the loop outlives the daemon.
       let context = Unmanaged.passUnretained(loop).toOpaque()
@@ -65,10 +64,9 @@ enum MicroHTTPD {
         waiting = .allocate(capacity: 2)
         waiting[0] = pollfd(
           fd: ntm_mhd_epoll_descriptor(started), events: Int16(POLLIN), revents: 0)
-        waiting[1] = pollfd(fd: wakeup, events: Int16(POLLIN), revents: 0)
-      #else
-        self.wakeup = wakeup
+        waiting[1] = pollfd(fd: wakeup.descriptor, events: Int16(POLLIN), revents: 0)
       #endif
+      self.wakeup = wakeup
     }
 
     deinit {
@@ -81,7 +79,9 @@ enum MicroHTTPD {
     /// Waits for something to do, at most `limit` milliseconds (negative: for ever), and does it.
     ///
     /// The epoll descriptor is polled, never given to `epoll_wait`: that would swallow the
-    /// edge-triggered events that libmicrohttpd itself waits for.
+    /// edge-triggered events that libmicrohttpd itself waits for. The wake-up is cleared between
+    /// waiting and running: what was signalled before that, the run sees, and what is signalled
+    /// after it ends the next wait.
     func waitAndRun(limit: Int) {
       var timeout = Int32(clamping: limit)
       var own: UInt64 = 0
@@ -89,10 +89,10 @@ enum MicroHTTPD {
         timeout = Int32(clamping: own)
       }
       #if os(Linux)
-        if timeout != 0 { poll(waiting, 2, timeout) }
+        if timeout != 0, poll(waiting, 2, timeout) > 0, waiting[1].revents != 0 { wakeup.clear() }
         MHD_run(pointer)
       #else
-        ntm_mhd_select(pointer, wakeup, timeout)
+        ntm_mhd_select(pointer, wakeup.descriptor, timeout)
       #endif
     }
 

@@ -31,26 +31,23 @@ struct SystemThread: @unchecked Sendable {
   /// Musl gives a thread 128 kB and Darwin 512 kB, glibc 8 MB: the same for all.
   private static let stackBytes = 8 << 20
 
-  /// Names what runs, for debuggers.
   private final class Body {
     let run: @Sendable () -> Void
     init(_ run: @escaping @Sendable () -> Void) { self.run = run }
   }
 
   #if canImport(Darwin)
-    private static let entry: @convention(c) (UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? =
-      {
-        Unmanaged<Body>.fromOpaque($0).takeRetainedValue().run()
-        return nil
-      }
+    private typealias Argument = UnsafeMutableRawPointer
   #else
-    private static let entry: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? =
-      {
-        // Balances the retain in `init`.
-        Unmanaged<Body>.fromOpaque($0!).takeRetainedValue().run()
-        return nil
-      }
+    private typealias Argument = UnsafeMutableRawPointer?
   #endif
+
+  private static let entry: @convention(c) (Argument) -> UnsafeMutableRawPointer? = {
+    let argument: UnsafeMutableRawPointer? = $0
+    // Balances the retain in `init`.
+    Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue().run()
+    return nil
+  }
 
   /// - Throws: `cannotStart` when the system has no thread to give.
   init(_ run: @escaping @Sendable () -> Void) throws(HTTPServerError) {
