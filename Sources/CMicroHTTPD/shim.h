@@ -83,6 +83,13 @@ static inline const struct sockaddr *ntm_mhd_client_address(struct MHD_Connectio
 // Swift's module of glibc does not have sys/eventfd.h.
 static inline int ntm_mhd_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 
+// MHD_get_connection_info is variadic. The connection's socket, -1 if it is not known.
+static inline int ntm_mhd_socket(struct MHD_Connection *connection) {
+  const union MHD_ConnectionInfo *info =
+      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+  return info == NULL ? -1 : info->connect_fd;
+}
+
 // MHD_get_daemon_info is variadic. The descriptor to poll, -1 if there is none.
 static inline int ntm_mhd_epoll_descriptor(struct MHD_Daemon *daemon) {
   const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);

@@ -24,8 +24,9 @@ final class EventLoop: @unchecked Sendable {
   private(set) var isDraining = false
 
   /// Requests whose connection is suspended. It is resumed by whoever takes it out, inside this
-  /// lock, so that it is resumed once and never after the daemon has been stopped.
-  private let suspended = Mutex<[ObjectIdentifier: RequestRecord]>([:])
+  /// lock, so that it is resumed once and never after the daemon has been stopped. A `Monitor`
+  /// rather than a `Mutex`, because the thread sanitizer cannot see into the latter.
+  private let suspended = Monitor<[ObjectIdentifier: RequestRecord]>([:])
 
   private static let never = UInt64.max
   private let drainDeadline = Atomic<UInt64>(never)

@@ -159,6 +159,22 @@ enum MicroHTTPD {
       }
     }
 
+    /// To be called after a part of an upload that is not complete.
+    ///
+    /// libmicrohttpd takes a short read to mean that there is nothing more to read. An end of the
+    /// stream that arrived together with the data is no event of its own then, and a client that
+    /// has left would be waited for until the idle timeout. This makes it an event.
+    func noticeEndOfStream() {
+      #if os(Linux)
+        let socket = ntm_mhd_socket(pointer)
+        var byte: UInt8 = 0
+        if recv(socket, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) == 0 {
+          // Nothing is lost: the client sends no more. What counts is that epoll is told.
+          shutdown(socket, Int32(SHUT_RD))
+        }
+      #endif
+    }
+
     /// Takes the connection out of its daemon's loop until it is resumed. Only from within the
     /// access callback.
     func suspend() {

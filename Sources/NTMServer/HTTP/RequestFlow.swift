@@ -13,6 +13,7 @@ extension EventLoop {
     guard length <= UInt64(settings.maxBodyBytes) else {
       return refuse(record, .bodyTooLarge(limit: settings.maxBodyBytes), closes: true)
     }
+    record.expectedBytes = Int(length)
     if length > 0 { record.body.reserveCapacity(Int(length)) }
     return true
   }
@@ -21,10 +22,12 @@ extension EventLoop {
   func receive(_ part: UnsafeRawBufferPointer, _ record: RequestRecord) -> Bool {
     if record.discardedBytes == 0, part.count <= settings.maxBodyBytes - record.body.count {
       record.body.append(contentsOf: part)
+      if record.body.count != record.expectedBytes { record.connection.noticeEndOfStream() }
       return true
     }
     record.discardedBytes += record.body.count + part.count
     record.body = []
+    record.connection.noticeEndOfStream()
     return record.discardedBytes <= discardLimit
   }
 

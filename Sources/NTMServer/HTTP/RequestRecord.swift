@@ -26,6 +26,8 @@ final class RequestRecord: @unchecked Sendable {
 
   var phase = Phase.receiving
   var body: [UInt8] = []
+  /// The body's length by its `Content-Length`; nil if there is none, as for a chunked body.
+  var expectedBytes: Int?
   /// Bytes of a body over the limit that were read and dropped; if not 0, `body` is empty.
   var discardedBytes = 0
   var response: HTTPResponse?

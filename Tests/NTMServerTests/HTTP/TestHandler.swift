@@ -121,7 +121,9 @@ func withServer<Result>(
   try server.start()
   defer {
     handler.gate.open()
-    server.stop(drainTimeout: .seconds(30))
+    // No test may leave a request behind.
+    let ending = server.stop(drainTimeout: .seconds(SocketClient.timeoutSeconds))
+    #expect(ending == .drained || ending == .notRunning)
   }
   return try body(server, handler, server.port!)
 }
