@@ -204,9 +204,12 @@ enum MicroHTTPD {
         return false
       }
       defer { MHD_destroy_response(made) }
-      for (name, value) in response.headers where MHD_add_response_header(made, name, value) != .YES
-      {
-        record.loop.log("response header left out: \(name)")
+      for (name, value) in response.headers {
+        // Passing the strings themselves would make a copy of each on the heap.
+        let added = name.withCString { name in
+          value.withCString { MHD_add_response_header(made, name, $0) }
+        }
+        if added != .YES { record.loop.log("response header left out: \(name)") }
       }
       if closes { MHD_add_response_header(made, "Connection", "close") }
       return MHD_queue_response(pointer, UInt32(response.status), made) == .YES
