@@ -1,0 +1,116 @@
+import Synchronization
+
+/// One event loop: a daemon, the thread that runs it, and what a request needs on its way.
+///
+/// `@unchecked Sendable`: `daemon`, `activeRequests` and `isDraining` belong to the loop's thread
+/// from `run` on, and to the thread that starts the server before that. All else is constant or
+/// guards itself.
+final class EventLoop: @unchecked Sendable {
+  struct Settings: Sendable {
+    let limits: MicroHTTPD.Limits
+    let maxBodyBytes: Int
+    let log: @Sendable (String) -> Void
+  }
+
+  let handler: any HTTPHandler
+  let settings: Settings
+  let workers: WorkerPool
+  private let wakeup: Wakeup
+  private var daemon: MicroHTTPD.Daemon?
+
+  /// Requests between their headers and their completion.
+  var activeRequests = 0
+  /// No new connections, and no new requests on old ones.
+  private(set) var isDraining = false
+
+  /// Requests whose connection is suspended. It is resumed by whoever takes it out, inside this
+  /// lock, so that it is resumed once and never after the daemon has been stopped. A `Monitor`
+  /// rather than a `Mutex`, because the thread sanitizer cannot see into the latter.
+  private let suspended = Monitor<[ObjectIdentifier: RequestRecord]>([:])
+
+  private static let never = UInt64.max
+  private let drainDeadline = Atomic<UInt64>(never)
+  private let abandoned = Atomic<Int>(0)
+
+  init(
+    handler: any HTTPHandler, settings: Settings, workers: WorkerPool
+  ) throws(HTTPServerError) {
+    self.handler = handler
+    self.settings = settings
+    self.workers = workers
+    wakeup = try Wakeup()
+  }
+
+  func log(_ line: String) {
+    settings.log(line)
+  }
+
+  /// Begins to listen. Connections wait until the loop runs.
+  func listen(on address: ListenAddress) throws(HTTPServerError) {
+    daemon = try MicroHTTPD.Daemon(
+      address: address, limits: settings.limits, loop: self, wakeup: wakeup)
+  }
+
+  /// Closes what `listen` opened, where `run` is not called.
+  func close() {
+    daemon?.stop()
+    daemon = nil
+  }
+
+  /// From any thread: asks the loop to end when the requests that it has are answered, and at
+  /// `deadline` (monotonic nanoseconds) in any case but one: while a worker still uses a request,
+  /// its connection cannot go away, and the loop goes on with it.
+  func drain(deadline: UInt64) {
+    drainDeadline.store(deadline, ordering: .releasing)
+    wakeup.signal()
+  }
+
+  /// How many requests had no answer at the deadline.
+  var abandonedRequests: Int { abandoned.load(ordering: .acquiring) }
+
+  /// Serves until `drain`.
+  func run() {
+    guard let daemon else { preconditionFailure("run before listen") }
+    while true {
+      var limit = -1
+      let deadline = drainDeadline.load(ordering: .acquiring)
+      if deadline != Self.never {
+        if !isDraining {
+          // What has arrived already is still served.
+          daemon.waitAndRun(limit: 0)
+          daemon.stopListening()
+          isDraining = true
+        }
+        if activeRequests == 0 { break }
+        let now = monotonicNanoseconds()
+        if now >= deadline {
+          abandoned.store(activeRequests, ordering: .releasing)
+          if suspended.withLock({ $0.isEmpty }) { break }
+        } else {
+          limit = Int((deadline - now) / 1_000_000) + 1
+        }
+      }
+      daemon.waitAndRun(limit: limit)
+    }
+    close()
+  }
+
+  /// Suspends the request's connection, so that another thread may take over.
+  func suspend(_ record: RequestRecord) {
+    suspended.withLock {
+      $0[ObjectIdentifier(record)] = record
+      record.connection.suspend()
+    }
+  }
+
+  /// Gives the request back to its loop with a response. From any thread, once per `suspend`.
+  func finish(_ record: RequestRecord, _ response: HTTPResponse) {
+    suspended.withLock {
+      let held = $0.removeValue(forKey: ObjectIdentifier(record))
+      precondition(held != nil, "a request was finished twice")
+      record.response = response
+      record.connection.resume()
+    }
+    wakeup.signal()
+  }
+}

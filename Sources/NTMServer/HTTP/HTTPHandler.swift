@@ -1,0 +1,57 @@
+/// What turns requests into responses. One handler serves all event loops at the same time.
+protocol HTTPHandler: Sendable {
+  /// Called on an event loop with a complete request. Whatever takes long (some hundred
+  /// microseconds) goes into `.offload`: until this returns, no other connection of the loop is
+  /// served.
+  func handle(_ request: HTTPRequest) -> HTTPOutcome
+
+  /// The response to a request that the transport itself refuses. Its status and the headers that
+  /// the refusal needs (`Connection`, `Retry-After`) are set afterwards, so that only the body and
+  /// its type are left to say. The body of such a request is empty.
+  func refuse(_ refusal: HTTPRefusal, _ request: HTTPRequest) -> HTTPResponse
+
+  /// Called on an event loop once for every request that was answered, when its response has been
+  /// handed to the kernel or the connection broke over it.
+  ///
+  /// - Parameters:
+  ///   - responseBytes: length of the body sent, 0 for HEAD.
+  ///   - duration: monotonic nanoseconds from the end of the request's headers to this call.
+  func completed(_ request: HTTPRequest, status: Int, responseBytes: Int, duration: UInt64)
+}
+
+enum HTTPOutcome: Sendable {
+  case respond(HTTPResponse)
+  /// Work too long for an event loop. It runs on a worker thread while the connection is suspended;
+  /// the request may be used in it. A client that leaves meanwhile is noticed only afterwards: the
+  /// work is not interrupted.
+  case offload(@Sendable () -> HTTPResponse)
+}
+
+/// Why the transport refuses a request before the handler sees it, or before its work has begun.
+enum HTTPRefusal: Sendable, Equatable {
+  /// The body is longer than `limit` bytes.
+  case bodyTooLarge(limit: Int)
+  /// The server is stopping.
+  case draining
+  /// All workers are busy and their queue is full.
+  case overloaded(retryAfterSeconds: Int)
+
+  var status: Int {
+    switch self {
+    case .bodyTooLarge: 413
+    case .draining, .overloaded: 503
+    }
+  }
+
+  /// The handler's response, with what the refusal itself demands.
+  func applied(to response: HTTPResponse) -> HTTPResponse {
+    var response = response
+    response.status = status
+    switch self {
+    case .bodyTooLarge: break
+    case .draining: response.headers.append(("Retry-After", "1"))
+    case .overloaded(let seconds): response.headers.append(("Retry-After", "\(seconds)"))
+    }
+    return response
+  }
+}

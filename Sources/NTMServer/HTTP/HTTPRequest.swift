@@ -1,0 +1,120 @@
+/// One complete request: of a live connection, or made from its parts.
+///
+/// A live request asks libmicrohttpd only for what is asked of it. It is valid from the handler's
+/// call until the response is complete, the time on a worker included; using it later is a bug
+/// that traps. Copy out what must live longer.
+public struct HTTPRequest: Sendable {
+  private enum Source: Sendable {
+    case live(RequestRecord)
+    case made(Parts)
+  }
+
+  private final class Parts: Sendable {
+    let method: String
+    let path: String
+    let query: String
+    let headers: [(name: String, value: String)]
+    let body: [UInt8]
+
+    init(
+      method: String, path: String, query: String, headers: [(name: String, value: String)],
+      body: [UInt8]
+    ) {
+      self.method = method
+      self.path = path
+      self.query = query
+      self.headers = headers
+      self.body = body
+    }
+  }
+
+  private let source: Source
+
+  init(_ record: RequestRecord) {
+    source = .live(record)
+  }
+
+  /// A request without a socket.
+  ///
+  /// - Parameters:
+  ///   - path: as on the wire, percent-escapes included, without the query.
+  ///   - query: as on the wire: what stands behind the `?`.
+  public init(
+    method: String, path: String, query: String = "",
+    headers: [(name: String, value: String)] = [], body: [UInt8] = []
+  ) {
+    source = .made(
+      Parts(method: method, path: path, query: query, headers: headers, body: body))
+  }
+
+  /// As sent, in the client's case; any token, not only the methods that HTTP defines.
+  public var method: String {
+    switch source {
+    case .live(let record): record.connection.text(record.method)
+    case .made(let parts): parts.method
+    }
+  }
+
+  /// The request target up to the `?`, with its percent-escapes: decode it segment by segment with
+  /// `PercentEncoding`. libmicrohttpd has cut off the query and done nothing else, so this may
+  /// also be `*` or an absolute `http://…` target.
+  public var path: String {
+    switch source {
+    case .live(let record): record.connection.text(record.path)
+    case .made(let parts): parts.path
+    }
+  }
+
+  /// The value of the first query parameter of this name, with `+` and percent-escapes decoded; a
+  /// value with a malformed escape is given as sent. Empty for a parameter without `=`, nil for
+  /// none. Names are compared as sent, without regard to ASCII case (libmicrohttpd's choice).
+  public func queryValue(_ name: String) -> String? {
+    let raw: String?
+    switch source {
+    case .live(let record): raw = record.connection.queryValue(name)
+    case .made(let parts): raw = Self.value(of: name, inQuery: parts.query)
+    }
+    return raw.map { PercentEncoding.decode($0) ?? $0 }
+  }
+
+  /// The first header of this name, in any case.
+  public func header(_ name: String) -> String? {
+    switch source {
+    case .live(let record): record.connection.header(name)
+    case .made(let parts):
+      parts.headers.first { equalsIgnoringASCIICase($0.name, name) }?.value
+    }
+  }
+
+  /// The whole body, whatever the method. Trailers of a chunked body are dropped.
+  public var body: [UInt8] {
+    switch source {
+    case .live(let record): record.body
+    case .made(let parts): parts.body
+    }
+  }
+
+  /// The peer's address without port, such as `127.0.0.1` or `::1`; empty if it is not known, and
+  /// for a request without a socket.
+  public var remoteAddress: String {
+    switch source {
+    case .live(let record): record.connection.remoteAddress ?? ""
+    case .made: ""
+    }
+  }
+
+  /// What libmicrohttpd does with a query, for requests that it never saw.
+  private static func value(of name: String, inQuery query: String) -> String? {
+    for parameter in query.utf8.split(separator: UInt8(ascii: "&")) {
+      let parts = parameter.split(
+        separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+      guard equalsIgnoringASCIICase(spaced(parts[0]), name) else { continue }
+      return parts.count == 2 ? spaced(parts[1]) : ""
+    }
+    return nil
+  }
+
+  private static func spaced(_ text: Substring.UTF8View) -> String {
+    String(decoding: text.map { $0 == UInt8(ascii: "+") ? UInt8(ascii: " ") : $0 }, as: UTF8.self)
+  }
+}

@@ -1,0 +1,182 @@
+import Synchronization
+
+/// An HTTP/1.1 server: event loops that share a port, a worker pool, and one handler.
+public final class HTTPServer: Sendable {
+  public struct Options: Sendable {
+    /// An IPv4 or IPv6 address, or a name. `::` listens for IPv4 too.
+    public var host = "127.0.0.1"
+    /// 0 lets the system pick one.
+    public var port = 0
+    /// Threads that serve connections.
+    public var eventLoops: Int
+    /// Threads that run offloaded work.
+    public var workers: Int
+    /// Offloaded work that may wait for a worker; more is refused with 503.
+    public var maxQueuedWork = 256
+    /// Bytes that each connection gets for its headers and buffers, from 1 kB on. A request's
+    /// headers must fit in. Much more costs speed (32 kB: 12 %, 128 kB: 45 %), much less refuses
+    /// browsers with cookies.
+    public var connectionMemoryLimit = 8 << 10
+    /// Open connections. Each event loop has an equal share, and the system spreads connections
+    /// among the loops by chance, so leave some room. Connections over it wait unanswered.
+    public var maxConnections = 8192
+    /// Seconds without a byte after which a connection is closed; 0 for never. A connection whose
+    /// work is offloaded is not idle.
+    public var idleTimeout = 60
+    /// The longest request body; a longer one is answered with 413.
+    public var maxBodyBytes = 16 << 20
+    /// Receives the HTTP library's complaints, from any thread.
+    public var log: @Sendable (String) -> Void = { _ in }
+
+    public init() {
+      eventLoops = activeProcessorCount
+      workers = activeProcessorCount
+    }
+  }
+
+  /// How a server came to its end.
+  public enum Ending: Sendable, Equatable {
+    /// Every request was answered.
+    case drained
+    /// The time was up for this many requests. Their connections are closed without an answer,
+    /// except where a worker is still at it: there the answer is sent when the work is done, if
+    /// the process lives so long.
+    case abandoned(requests: Int)
+    case notRunning
+  }
+
+  private struct Running: Sendable {
+    let port: Int
+    let loops: [EventLoop]
+    let threads: [SystemThread]
+    let workers: WorkerPool
+    /// How many loops have not ended.
+    let alive: Monitor<Int>
+  }
+
+  private let options: Options
+  private let handler: any HTTPHandler
+  private let running = Mutex<Running?>(nil)
+
+  init(options: Options, handler: any HTTPHandler) {
+    self.options = options
+    self.handler = handler
+  }
+
+  deinit {
+    stop(drainTimeout: .zero)
+  }
+
+  /// The port that is listened on; nil if the server is not running.
+  public var port: Int? { running.withLock { $0?.port } }
+
+  /// Listens, and returns when connections are accepted.
+  public func start() throws(HTTPServerError) {
+    try running.withLock { running throws(HTTPServerError) in
+      guard running == nil else { throw .alreadyRunning }
+      running = try launch()
+    }
+  }
+
+  /// Takes no more connections or requests, lets those that are running finish, and ends.
+  ///
+  /// Idle connections are closed at once. A request that comes on an open connection meanwhile is
+  /// refused with 503. At the end of `drainTimeout`, work that no worker has begun is refused with
+  /// 503 too. A stopped server can be started again.
+  @discardableResult
+  public func stop(drainTimeout: Duration) -> Ending {
+    let stopped = running.withLock { running in
+      defer { running = nil }
+      return running
+    }
+    guard let stopped else { return .notRunning }
+    let deadline = monotonicNanoseconds() + drainTimeout.wholeNanoseconds
+    for loop in stopped.loops { loop.drain(deadline: deadline) }
+    if !Self.haveEnded(stopped, by: deadline) {
+      stopped.workers.discardQueue()
+      _ = Self.haveEnded(stopped, by: max(deadline, monotonicNanoseconds()) + Self.lastAnswers)
+    }
+    stopped.workers.stop()
+    // A loop that has not ended holds connections that a worker uses, and ends after it.
+    let allEnded = stopped.alive.withLock { $0 == 0 }
+    for thread in stopped.threads { allEnded ? thread.join() : thread.detach() }
+    let abandoned = stopped.loops.reduce(0) { $0 + $1.abandonedRequests }
+    return abandoned == 0 ? .drained : .abandoned(requests: abandoned)
+  }
+
+  /// Nanoseconds that the loops get after the deadline to send what is ready and close.
+  private static let lastAnswers: UInt64 = 500_000_000
+
+  private static func haveEnded(_ running: Running, by deadline: UInt64) -> Bool {
+    running.alive.wait(until: deadline) { $0 == 0 ? true : nil } ?? false
+  }
+
+  private func launch() throws(HTTPServerError) -> Running {
+    try options.validate()
+    let reservation = try PortReservation(host: options.host, port: options.port)
+    let share = (options.maxConnections + options.eventLoops - 1) / options.eventLoops
+    let settings = EventLoop.Settings(
+      limits: MicroHTTPD.Limits(
+        connectionMemory: options.connectionMemoryLimit, connections: share,
+        idleSeconds: options.idleTimeout),
+      maxBodyBytes: options.maxBodyBytes, log: options.log)
+    let workers = try WorkerPool(workers: options.workers, queueLimit: options.maxQueuedWork)
+    let alive = Monitor(0)
+    var loops: [EventLoop] = []
+    var threads: [SystemThread] = []
+    do throws(HTTPServerError) {
+      for _ in 0..<options.eventLoops {
+        let loop = try EventLoop(handler: handler, settings: settings, workers: workers)
+        try loop.listen(on: reservation.address)
+        loops.append(loop)
+      }
+      for loop in loops {
+        let thread = try SystemThread {
+          loop.run()
+          alive.withLock { $0 -= 1 }
+          alive.broadcast()
+        }
+        alive.withLock { $0 += 1 }
+        threads.append(thread)
+      }
+    } catch {
+      for (index, loop) in loops.enumerated() {
+        index < threads.count ? loop.drain(deadline: 0) : loop.close()
+      }
+      for thread in threads { thread.join() }
+      workers.stop()
+      throw error
+    }
+    return Running(
+      port: reservation.address.port, loops: loops, threads: threads, workers: workers,
+      alive: alive)
+  }
+}
+
+extension HTTPServer.Options {
+  fileprivate func validate() throws(HTTPServerError) {
+    func check(_ name: String, _ value: Int, _ range: ClosedRange<Int>) throws(HTTPServerError) {
+      guard range.contains(value) else {
+        let reason = "\(value) is not from \(range.lowerBound) to \(range.upperBound)"
+        throw .invalidOption(name: name, reason: reason)
+      }
+    }
+    try check("port", port, 0...65_535)
+    try check("eventLoops", eventLoops, 1...1024)
+    try check("workers", workers, 1...1024)
+    try check("maxQueuedWork", maxQueuedWork, 1...1_000_000)
+    try check("connectionMemoryLimit", connectionMemoryLimit, 1024...(1 << 20))
+    try check("maxConnections", maxConnections, eventLoops...1_000_000)
+    try check("idleTimeout", idleTimeout, 0...86_400)
+    try check("maxBodyBytes", maxBodyBytes, 0...(1 << 40))
+  }
+}
+
+extension Duration {
+  /// At least 0, at most some centuries.
+  fileprivate var wholeNanoseconds: UInt64 {
+    let (seconds, attoseconds) = components
+    guard seconds >= 0, attoseconds >= 0 else { return 0 }
+    return min(UInt64(seconds), 1 << 32) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+  }
+}

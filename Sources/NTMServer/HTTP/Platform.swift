@@ -1,0 +1,84 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// Nanoseconds of a clock that never jumps.
+func monotonicNanoseconds() -> UInt64 {
+  var now = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &now)
+  return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
+}
+
+/// The text of an `errno`.
+func systemMessage(_ code: Int32) -> String {
+  String(cString: strerror(code))
+}
+
+/// Processors that are online, at least 1.
+var activeProcessorCount: Int {
+  max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+}
+
+/// A thread of our own: event loops and workers block, which threads of Swift's pool must not.
+struct SystemThread: @unchecked Sendable {
+  // @unchecked: a thread's id may be used from any thread.
+  private let id: pthread_t
+
+  /// Musl gives a thread 128 kB and Darwin 512 kB, glibc 8 MB: the same for all.
+  private static let stackBytes = 8 << 20
+
+  private final class Body {
+    let run: @Sendable () -> Void
+    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+  }
+
+  #if canImport(Darwin)
+    private typealias Argument = UnsafeMutableRawPointer
+  #else
+    private typealias Argument = UnsafeMutableRawPointer?
+  #endif
+
+  private static let entry: @convention(c) (Argument) -> UnsafeMutableRawPointer? = {
+    let argument: UnsafeMutableRawPointer? = $0
+    // Balances the retain in `init`.
+    Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue().run()
+    return nil
+  }
+
+  /// - Throws: `cannotStart` when the system has no thread to give.
+  init(_ run: @escaping @Sendable () -> Void) throws(HTTPServerError) {
+    let body = Unmanaged.passRetained(Body(run))
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    pthread_attr_setstacksize(&attributes, Self.stackBytes)
+    #if canImport(Darwin)
+      var id: pthread_t?
+    #else
+      var id = pthread_t()
+    #endif
+    let code = pthread_create(&id, &attributes, Self.entry, body.toOpaque())
+    guard code == 0 else {
+      body.release()
+      throw .cannotStart(reason: "no thread: \(systemMessage(code))")
+    }
+    #if canImport(Darwin)
+      self.id = id!
+    #else
+      self.id = id
+    #endif
+  }
+
+  /// Waits for the thread's end. Either this or `detach` is called, once.
+  func join() {
+    pthread_join(id, nil)
+  }
+
+  func detach() {
+    pthread_detach(id)
+  }
+}

@@ -1,0 +1,100 @@
+/// The way of one request through its event loop. All of it runs on the loop's thread; a result of
+/// false means that the connection is dropped.
+extension EventLoop {
+  /// How many bytes of a body that grew past its limit are read, for the sake of an answer. A
+  /// chunked upload can only be answered when it is over.
+  private var discardLimit: Int { max(settings.maxBodyBytes, 64 << 10) * 2 }
+
+  /// The headers are here. A response now closes the connection, as the body is never read.
+  func begin(_ record: RequestRecord) -> Bool {
+    activeRequests += 1
+    if isDraining { return refuse(record, .draining, closes: true) }
+    guard let length = record.connection.contentLength else { return true }
+    guard length <= UInt64(settings.maxBodyBytes) else {
+      return refuse(record, .bodyTooLarge(limit: settings.maxBodyBytes), closes: true)
+    }
+    record.expectedBytes = Int(length)
+    if length > 0 { record.body.reserveCapacity(Int(length)) }
+    return true
+  }
+
+  /// A part of the body is here.
+  func receive(_ part: UnsafeRawBufferPointer, _ record: RequestRecord) -> Bool {
+    if record.discardedBytes == 0, part.count <= settings.maxBodyBytes - record.body.count {
+      record.body.append(contentsOf: part)
+      if record.body.count != record.expectedBytes { record.connection.noticeEndOfStream() }
+      return true
+    }
+    record.discardedBytes += record.body.count + part.count
+    record.body = []
+    record.connection.noticeEndOfStream()
+    return record.discardedBytes <= discardLimit
+  }
+
+  /// The request is complete, or its work is.
+  func proceed(_ record: RequestRecord) -> Bool {
+    switch record.phase {
+    case .receiving:
+      guard record.discardedBytes == 0 else {
+        return refuse(record, .bodyTooLarge(limit: settings.maxBodyBytes))
+      }
+      switch handler.handle(HTTPRequest(record)) {
+      case .respond(let response): return answer(record, response)
+      case .offload(let work):
+        offload(record, work)
+        return true
+      }
+    case .offloaded:
+      guard let response = record.response else { return false }
+      return answer(record, response)
+    case .answered:
+      return false
+    }
+  }
+
+  /// The response has been sent, or the connection is gone.
+  func complete(_ record: RequestRecord) {
+    activeRequests -= 1
+    if record.phase == .answered, let response = record.response {
+      let request = HTTPRequest(record)
+      handler.completed(
+        request, status: response.status,
+        responseBytes: request.method == "HEAD" ? 0 : response.body.count,
+        duration: monotonicNanoseconds() - record.started)
+    }
+    record.detach()
+  }
+
+  private func offload(_ record: RequestRecord, _ work: @escaping @Sendable () -> HTTPResponse) {
+    record.phase = .offloaded
+    // First, because a worker may be faster than this function.
+    suspend(record)
+    let accepted = workers.submit(
+      WorkerPool.Item(
+        run: { record.loop.finish(record, work()) },
+        discard: { record.loop.finish(record, record.loop.refusal(record, .draining)) }))
+    if !accepted {
+      let reason = isDraining ? HTTPRefusal.draining : .overloaded(retryAfterSeconds: 1)
+      finish(record, refusal(record, reason))
+    }
+  }
+
+  private func refusal(_ record: RequestRecord, _ refusal: HTTPRefusal) -> HTTPResponse {
+    refusal.applied(to: handler.refuse(refusal, HTTPRequest(record)))
+  }
+
+  private func refuse(
+    _ record: RequestRecord, _ reason: HTTPRefusal, closes: Bool = false
+  ) -> Bool {
+    answer(record, refusal(record, reason), closes: closes)
+  }
+
+  private func answer(
+    _ record: RequestRecord, _ response: HTTPResponse, closes: Bool = false
+  ) -> Bool {
+    record.response = response
+    record.phase = .answered
+    // While draining, the client is told not to send another request on this connection.
+    return record.connection.queueResponse(of: record, closes: closes || isDraining)
+  }
+}

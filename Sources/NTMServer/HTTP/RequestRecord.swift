@@ -1,0 +1,58 @@
+/// What is kept of one request of a live connection, from the end of its headers until its
+/// completion. It is the only allocation that every request makes.
+///
+/// `@unchecked Sendable`: a record belongs to one thread at a time. It belongs to its event loop,
+/// except while its connection is suspended: then to the worker that runs its work. The worker
+/// gets it through the pool's lock and gives it back through `EventLoop.finish`, whose lock, and
+/// libmicrohttpd's own in resuming, order the worker's writes before the loop's reads.
+final class RequestRecord: @unchecked Sendable {
+  enum Phase {
+    /// Headers are here, the body is arriving.
+    case receiving
+    /// The connection is suspended; `response` is set before it is resumed.
+    case offloaded
+    /// `response` has been queued and is not changed any more.
+    case answered
+  }
+
+  private var liveConnection: MicroHTTPD.Connection?
+  /// Zero-terminated, in the connection's memory: valid while the connection is.
+  let method: UnsafePointer<CChar>
+  let path: UnsafePointer<CChar>
+  /// Monotonic nanoseconds.
+  let started: UInt64
+  /// Not counted: every record is completed before its loop ends.
+  unowned(unsafe) let loop: EventLoop
+
+  var phase = Phase.receiving
+  var body: [UInt8] = []
+  /// The body's length by its `Content-Length`; nil if there is none, as for a chunked body.
+  var expectedBytes: Int?
+  /// Bytes of a body over the limit that were read and dropped; if not 0, `body` is empty.
+  var discardedBytes = 0
+  var response: HTTPResponse?
+
+  init(
+    connection: MicroHTTPD.Connection, method: UnsafePointer<CChar>, path: UnsafePointer<CChar>,
+    loop: EventLoop
+  ) {
+    liveConnection = connection
+    self.method = method
+    self.path = path
+    self.loop = loop
+    started = monotonicNanoseconds()
+  }
+
+  /// The connection, which is gone once the request is completed.
+  var connection: MicroHTTPD.Connection {
+    guard let liveConnection else {
+      preconditionFailure("an HTTPRequest was used after its response was complete")
+    }
+    return liveConnection
+  }
+
+  /// libmicrohttpd is about to free what the connection holds.
+  func detach() {
+    liveConnection = nil
+  }
+}

@@ -1,0 +1,216 @@
+import Testing
+
+@testable import NTMServer
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// Starting and stopping.
+extension HTTPServerTests {
+  @Test func stopLetsRunningWorkFinish() throws {
+    let handler = TestHandler()
+    let server = HTTPServer(options: HTTPServer.Options(), handler: handler)
+    try server.start()
+    let port = server.port!
+    let idle = try SocketClient(port: port)
+    #expect(try idle.exchange("GET", "/").status == 200)
+    let working = try SocketClient(port: port)
+    try working.send("POST", "/gated", body: Array("work".utf8))
+    handler.begun.pass()
+
+    let ending = Stopping(server, drainTimeout: .seconds(60))
+    // Once nobody listens any more, the server drains.
+    while let late = try? SocketClient(port: port) { late.close() }
+    handler.gate.open()
+    let response = try working.receive()
+    #expect(response.text.hasSuffix("\nwork"))
+    #expect(response.header("Connection") == "close")
+    #expect(ending.wait() == .drained)
+    #expect(try idle.isClosedByServer())
+    #expect(server.port == nil)
+  }
+
+  @Test func aRequestWhileDrainingIsRefused() throws {
+    var options = HTTPServer.Options()
+    options.eventLoops = 1
+    let handler = TestHandler()
+    let server = HTTPServer(options: options, handler: handler)
+    try server.start()
+    let port = server.port!
+    let working = try SocketClient(port: port)
+    let open = try SocketClient(port: port)
+    #expect(try open.exchange("GET", "/").status == 200)
+    try working.send("GET", "/gated")
+    handler.begun.pass()
+    let ending = Stopping(server, drainTimeout: .seconds(60))
+    while let late = try? SocketClient(port: port) { late.close() }
+    let refused = try open.exchange("GET", "/late")
+    #expect(refused.status == 503)
+    #expect(refused.text == "/late refused: draining")
+    #expect(refused.header("Connection") == "close")
+    #expect(refused.header("Retry-After") != nil)
+    handler.gate.open()
+    #expect(try working.receive().status == 200)
+    #expect(ending.wait() == .drained)
+  }
+
+  @Test func stopGivesUpAtItsTimeout() throws {
+    var options = HTTPServer.Options()
+    options.workers = 1
+    let handler = TestHandler()
+    let server = HTTPServer(options: options, handler: handler)
+    try server.start()
+    let port = server.port!
+    let working = try SocketClient(port: port)
+    try working.send("GET", "/gated")
+    handler.begun.pass()
+    let waiting = try SocketClient(port: port)
+    try waiting.send("GET", "/gated")
+    let uploading = try SocketClient(port: port)
+    try uploading.send("POST", "/x", headers: [("Content-Length", "10")])
+    // Whoever is answered last has made sure that the loops have seen the others.
+    for _ in 0..<32 { #expect(try SocketClient(port: port).exchange("GET", "/").status == 200) }
+
+    guard case .abandoned(let requests) = server.stop(drainTimeout: .milliseconds(200)) else {
+      Issue.record("the running work was not noticed")
+      return
+    }
+    #expect((1...3).contains(requests))
+    // Work that had not begun is refused, and the work that goes on is answered after all.
+    #expect(try waiting.receive().text == "/gated refused: draining")
+    handler.gate.open()
+    #expect(try working.receive().status == 200)
+    #expect(try uploading.isClosedByServer())
+  }
+
+  @Test func stopClosesIdleConnections() throws {
+    try withServer { server, _, port in
+      let clients = try (0..<20).map { _ in try SocketClient(port: port) }
+      for client in clients.prefix(10) { #expect(try client.exchange("GET", "/").status == 200) }
+      #expect(server.stop(drainTimeout: .seconds(60)) == .drained)
+      for client in clients { #expect(try client.isClosedByServer()) }
+      #expect(server.stop(drainTimeout: .zero) == .notRunning)
+    }
+  }
+
+  @Test func aSecondServerOnThePortIsRefused() throws {
+    try withServer { server, _, port in
+      var options = HTTPServer.Options()
+      options.port = port
+      let second = HTTPServer(options: options, handler: TestHandler())
+      let refusal = HTTPServerError.addressInUse(host: "127.0.0.1", port: port)
+      #expect(throws: refusal) { try second.start() }
+      #expect("\(refusal)" == "address already in use: 127.0.0.1 port \(port)")
+      #expect(throws: HTTPServerError.alreadyRunning) { try server.start() }
+      // Both have left the first alone, whose connections in TIME_WAIT don't keep the port.
+      #expect(try SocketClient(port: port).exchange("GET", "/").status == 200)
+      server.stop(drainTimeout: .seconds(30))
+      try second.start()
+      #expect(try SocketClient(port: port).exchange("GET", "/").status == 200)
+      #expect(second.stop(drainTimeout: .seconds(30)) == .drained)
+    }
+  }
+
+  @Test(arguments: ["256.1.1.1", "no.such.host.invalid", ""])
+  func aHostThatDoesNotResolveIsATypedError(_ host: String) {
+    var options = HTTPServer.Options()
+    options.host = host
+    let error = #expect(throws: HTTPServerError.self) {
+      try HTTPServer(options: options, handler: TestHandler()).start()
+    }
+    guard case .unknownHost(host, _) = error else {
+      Issue.record("\(host): \(String(describing: error))")
+      return
+    }
+  }
+
+  @Test func anAddressOfAnotherMachineIsATypedError() {
+    var options = HTTPServer.Options()
+    options.host = "192.0.2.1"
+    let error = #expect(throws: HTTPServerError.self) {
+      try HTTPServer(options: options, handler: TestHandler()).start()
+    }
+    guard case .cannotListen("192.0.2.1", 0, _) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+  }
+
+  @Test func anOptionOutOfItsRangeIsATypedError() {
+    var options = HTTPServer.Options()
+    options.eventLoops = 0
+    let error = #expect(throws: HTTPServerError.self) {
+      try HTTPServer(options: options, handler: TestHandler()).start()
+    }
+    guard case .invalidOption("eventLoops", _) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+  }
+
+  @Test(arguments: ["localhost", "127.0.0.1"])
+  func aNameIsResolved(_ host: String) throws {
+    try withServer(.testing { $0.host = host }) { _, _, port in
+      let response = try SocketClient(port: port).exchange("GET", "/")
+      #expect(response.status == 200)
+    }
+  }
+
+  #if os(Linux)
+    /// In a process of its own: other tests open descriptors too.
+    @Test func startingAndStoppingLeaksNoDescriptors() async {
+      await #expect(processExitsWith: .success) {
+        try startAndStop()
+        let before = openDescriptors()
+        for _ in 0..<50 { try startAndStop() }
+        try #require(openDescriptors() == before)
+      }
+    }
+  #endif
+}
+
+/// A `stop` that runs on a thread of its own.
+private final class Stopping: Sendable {
+  private let ending = Monitor<HTTPServer.Ending?>(nil)
+
+  init(_ server: HTTPServer, drainTimeout: Duration) {
+    let ending = self.ending
+    do {
+      try SystemThread {
+        let result = server.stop(drainTimeout: drainTimeout)
+        ending.withLock { $0 = result }
+        ending.broadcast()
+      }.detach()
+    } catch {
+      Issue.record(error)
+    }
+  }
+
+  func wait() -> HTTPServer.Ending {
+    ending.wait { $0 }
+  }
+}
+
+#if os(Linux)
+  private func startAndStop() throws {
+    let server = HTTPServer(options: .testing(), handler: TestHandler())
+    try server.start()
+    let client = try SocketClient(port: server.port!)
+    try #require(try client.exchange("GET", "/").status == 200)
+    try #require(try client.exchange("GET", "/offload").status == 200)
+    try #require(server.stop(drainTimeout: .seconds(30)) == .drained)
+  }
+
+  private func openDescriptors() -> Int {
+    guard let directory = opendir("/proc/self/fd") else { return -1 }
+    defer { closedir(directory) }
+    var count = 0
+    while readdir(directory) != nil { count += 1 }
+    return count
+  }
+#endif

@@ -1,0 +1,129 @@
+import Testing
+
+@testable import NTMServer
+
+/// Answers with what it was asked, so that a test can see what arrived; a gate lets a test decide
+/// when offloaded work ends.
+///
+/// | path | answer |
+/// |---|---|
+/// | `/offload` | like every other path, from a worker |
+/// | `/gated` | the same, after `gate` was opened |
+/// | `/length` | the body's length |
+/// | `/nothing` | 204 |
+/// | `/bytes?n=…` | so many bytes |
+/// | others | a line for each part of the request, then the body |
+final class TestHandler: HTTPHandler {
+  struct Completion: Sendable, Equatable {
+    var path: String
+    var status: Int
+    var responseBytes: Int
+  }
+
+  let gate = Gate()
+  /// Opened when the first gated work has begun.
+  let begun = Gate()
+  private let completions = Monitor<[Completion]>([])
+
+  func handle(_ request: HTTPRequest) -> HTTPOutcome {
+    switch request.path {
+    case "/offload":
+      return .offload { Self.echo(request) }
+    case "/gated":
+      return .offload { [gate, begun] in
+        begun.open()
+        gate.pass()
+        return Self.echo(request)
+      }
+    case "/length":
+      return .respond(HTTPResponse(status: 200, body: Array("\(request.body.count)".utf8)))
+    case "/nothing":
+      return .respond(HTTPResponse(status: 204))
+    case "/bytes":
+      let count = request.queryValue("n").flatMap { Int($0) } ?? 0
+      return .respond(
+        HTTPResponse(status: 200, body: (0..<count).map { UInt8(truncatingIfNeeded: $0) }))
+    default:
+      return .respond(Self.echo(request))
+    }
+  }
+
+  func refuse(_ refusal: HTTPRefusal, _ request: HTTPRequest) -> HTTPResponse {
+    HTTPResponse(status: 200, body: Array("\(request.path) refused: \(refusal)".utf8))
+  }
+
+  func completed(_ request: HTTPRequest, status: Int, responseBytes: Int, duration: UInt64) {
+    completions.withLock {
+      $0.append(
+        Completion(path: request.path, status: status, responseBytes: responseBytes))
+    }
+    completions.broadcast()
+  }
+
+  /// The completed requests, once there are so many; after `SocketClient.timeoutSeconds` those
+  /// that there are.
+  func completed(count: Int) -> [Completion] {
+    completions.wait(until: testDeadline()) { $0.count >= count ? $0 : nil }
+      ?? completions.withLock { $0 }
+  }
+
+  static func echo(_ request: HTTPRequest) -> HTTPResponse {
+    let lines = [
+      "\(request.method) \(request.path)",
+      "q=\(request.queryValue("q") ?? "nil")",
+      "x-test=\(request.header("X-TEST") ?? "nil")",
+      "from=\(request.remoteAddress)",
+    ]
+    return HTTPResponse(
+      status: 200, headers: [("Content-Type", "text/plain"), ("X-Reply", "yes")],
+      body: Array((lines.joined(separator: "\n") + "\n").utf8) + request.body)
+  }
+}
+
+/// Closed until it is opened.
+final class Gate: Sendable {
+  private let isOpen = Monitor(false)
+
+  func open() {
+    isOpen.withLock { $0 = true }
+    isOpen.broadcast()
+  }
+
+  func pass() {
+    if isOpen.wait(until: testDeadline(), { $0 ? true : nil }) == nil {
+      Issue.record("a gate was not opened")
+    }
+  }
+}
+
+private func testDeadline() -> UInt64 {
+  monotonicNanoseconds() + UInt64(SocketClient.timeoutSeconds) * 1_000_000_000
+}
+
+extension HTTPServer.Options {
+  /// Two loops and two workers on any machine.
+  static func testing(_ configure: (inout Self) -> Void = { _ in }) -> Self {
+    var options = Self()
+    options.eventLoops = 2
+    options.workers = 2
+    configure(&options)
+    return options
+  }
+}
+
+/// A server on a port of its own, stopped at the end of `body`.
+func withServer<Result>(
+  _ options: HTTPServer.Options = .testing(),
+  _ body: (HTTPServer, TestHandler, Int) throws -> Result
+) throws -> Result {
+  let handler = TestHandler()
+  let server = HTTPServer(options: options, handler: handler)
+  try server.start()
+  defer {
+    handler.gate.open()
+    // No test may leave a request behind.
+    let ending = server.stop(drainTimeout: .seconds(SocketClient.timeoutSeconds))
+    #expect(ending == .drained || ending == .notRunning)
+  }
+  return try body(server, handler, server.port!)
+}
