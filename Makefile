@@ -1,0 +1,45 @@
+# `make run` starts the server, `make test` runs the tests; both install first what is missing.
+
+# Options of `ntm serve`, as in: make run ARGS='--port 9000'
+ARGS ?=
+# Options of `swift build` and `swift test`. Warnings are errors in .ci/run, not here: a newer
+# compiler than ours must not keep anyone from building.
+SWIFT_FLAGS ?=
+DOCKER ?= docker
+
+SWIFT_SOURCES := Package.swift Sources Tests
+SHELL_SCRIPTS := .ci/run $(wildcard scripts/*.sh examples/*.sh)
+
+.PHONY: help run test build format lint test-thread-sanitizer image clean dependencies
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## build for speed and serve the models in Models/ (options: ARGS='--port 9000')
+	@exec "$$(swift build -c release $(SWIFT_FLAGS) --show-bin-path)/ntm" serve --models Models $(ARGS)
+
+test: dependencies ## build and run the tests
+	@swift test --disable-xctest $(SWIFT_FLAGS)
+
+build: dependencies ## build the ntm executable for speed
+	@swift build -c release --product ntm $(SWIFT_FLAGS)
+
+format: ## format the Swift sources in place
+	swift format --in-place --recursive $(SWIFT_SOURCES)
+
+lint: ## check the format of the Swift sources, and the shell scripts
+	@scripts/install-dependencies.sh shellcheck
+	swift format lint --strict --recursive $(SWIFT_SOURCES)
+	shellcheck $(SHELL_SCRIPTS)
+
+test-thread-sanitizer: dependencies ## run the tests of concurrent use under ThreadSanitizer
+	@scripts/test-thread-sanitizer.sh
+
+image: ## build the container image ntm
+	$(DOCKER) build --tag ntm .
+
+clean: ## remove everything that was built
+	rm -rf .build .build-tsan
+
+dependencies:
+	@scripts/install-dependencies.sh
