@@ -1,0 +1,53 @@
+// JSON into a byte buffer. Structure is the caller's: these write values and their separators.
+
+extension ByteBuffer {
+  /// The shortest decimal that gives back the same float32. The value must be finite.
+  @inline(__always)
+  mutating func appendNumber(_ value: Float) { append(utf8: value.description) }
+
+  mutating func appendNumber(_ value: Int) { append(utf8: String(value)) }
+
+  /// [a, b, …]
+  mutating func appendArray(_ values: UnsafeBufferPointer<Float>) {
+    append(UInt8(ascii: "["))
+    var isFirst = true
+    for value in values {
+      if !isFirst { append(UInt8(ascii: ",")) }
+      isFirst = false
+      appendNumber(value)
+    }
+    append(UInt8(ascii: "]"))
+  }
+
+  /// Elements between brackets, with commas.
+  mutating func appendList(
+    _ indices: some Sequence<Int>, _ element: (inout ByteBuffer, Int) -> Void
+  ) {
+    append(UInt8(ascii: "["))
+    var isFirst = true
+    for index in indices {
+      if !isFirst { append(UInt8(ascii: ",")) }
+      isFirst = false
+      element(&self, index)
+    }
+    append(UInt8(ascii: "]"))
+  }
+
+  /// A string in quotes, with what JSON demands escaped.
+  mutating func appendString(_ text: String) {
+    append(UInt8(ascii: "\""))
+    for byte in text.utf8 {
+      switch byte {
+      case UInt8(ascii: "\""): append("\\\"")
+      case UInt8(ascii: "\\"): append("\\\\")
+      case 0..<0x20:
+        append("\\u00")
+        let digits: StaticString = "0123456789abcdef"
+        append(digits.utf8Start[Int(byte >> 4)])
+        append(digits.utf8Start[Int(byte & 15)])
+      default: append(byte)
+      }
+    }
+    append(UInt8(ascii: "\""))
+  }
+}

@@ -1,0 +1,46 @@
+/// A growing buffer of bytes that keeps its room when it is emptied, so that results are written
+/// without allocation.
+struct ByteBuffer: ~Copyable {
+  private var base: UnsafeMutablePointer<UInt8>
+  private var capacity: Int
+  private(set) var count = 0
+
+  init(capacity: Int = 4096) {
+    base = .allocate(capacity: capacity)
+    self.capacity = capacity
+  }
+
+  deinit { base.deallocate() }
+
+  var bytes: [UInt8] { [UInt8](UnsafeBufferPointer(start: base, count: count)) }
+
+  mutating func removeAll() { count = 0 }
+
+  private mutating func reserve(_ more: Int) {
+    guard capacity - count < more else { return }
+    capacity = max(2 * capacity, count + more)
+    let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
+    larger.update(from: base, count: count)
+    base.deallocate()
+    base = larger
+  }
+
+  mutating func append(_ byte: UInt8) {
+    reserve(1)
+    base[count] = byte
+    count += 1
+  }
+
+  mutating func append(_ text: StaticString) {
+    reserve(text.utf8CodeUnitCount)
+    (base + count).update(from: text.utf8Start, count: text.utf8CodeUnitCount)
+    count += text.utf8CodeUnitCount
+  }
+
+  mutating func append(utf8 text: consuming String) {
+    let length = text.utf8.count
+    reserve(length)
+    text.withUTF8 { (base + count).update(from: $0.baseAddress!, count: length) }
+    count += length
+  }
+}

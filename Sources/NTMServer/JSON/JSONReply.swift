@@ -1,0 +1,53 @@
+#if canImport(FoundationEssentials)
+  internal import FoundationEssentials
+#else
+  internal import Foundation
+#endif
+
+extension HTTPResponse {
+  /// A small reply as JSON. (A step's result is written by `StepResultWriter`.)
+  static func json(
+    _ value: some Encodable, status: Int = 200, headers: [(name: String, value: String)] = []
+  ) -> HTTPResponse {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    // Replies are made of strings, finite numbers and lists of them, which always encode.
+    let body = try! encoder.encode(value)
+    return .json(bytes: [UInt8](body), status: status, headers: headers)
+  }
+
+  /// A reply that is JSON already.
+  static func json(
+    bytes: [UInt8], status: Int = 200, headers: [(name: String, value: String)] = []
+  ) -> HTTPResponse {
+    HTTPResponse(
+      status: status, headers: [("Content-Type", "application/json")] + headers, body: bytes)
+  }
+}
+
+/// A time as RFC 3339 has it, in UTC with milliseconds.
+struct Timestamp: Encodable, Equatable, Comparable {
+  /// Milliseconds since 1970.
+  let milliseconds: Int64
+
+  static var now: Timestamp {
+    Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
+  }
+
+  static func < (a: Timestamp, b: Timestamp) -> Bool { a.milliseconds < b.milliseconds }
+
+  func advanced(by seconds: Double) -> Timestamp {
+    Timestamp(milliseconds: milliseconds + Int64(seconds * 1000))
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var value = encoder.singleValueContainer()
+    try value.encode(text)
+  }
+
+  var text: String {
+    Date(timeIntervalSince1970: Double(milliseconds) / 1000)
+      .formatted(.iso8601.year().month().day().dateSeparator(.dash).time(includingFractionalSeconds: true))
+  }
+}

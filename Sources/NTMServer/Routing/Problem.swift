@@ -1,0 +1,103 @@
+#if canImport(FoundationEssentials)
+  internal import FoundationEssentials
+#else
+  internal import Foundation
+#endif
+
+/// A refusal, as the client gets it: problem details after RFC 9457.
+struct Problem: Error, Equatable {
+  /// The kinds of refusal; each has one status, title and `type`.
+  enum Kind: String, CaseIterable {
+    case malformedRequest = "malformed-request"
+    case noSuchResource = "no-such-resource"
+    case noSuchModel = "no-such-model"
+    case noSuchSession = "no-such-session"
+    case methodNotAllowed = "method-not-allowed"
+    case notAcceptable = "not-acceptable"
+    case bodyTooLarge = "body-too-large"
+    case wrongSize = "wrong-size"
+    case notFinite = "not-finite"
+    case tooMuch = "too-much"
+    case internalError = "internal-error"
+    case limitReached = "limit-reached"
+    case notReady = "not-ready"
+
+    var status: Int {
+      switch self {
+      case .malformedRequest: 400
+      case .noSuchResource, .noSuchModel, .noSuchSession: 404
+      case .methodNotAllowed: 405
+      case .notAcceptable: 406
+      case .bodyTooLarge: 413
+      case .wrongSize, .notFinite, .tooMuch: 422
+      case .internalError: 500
+      case .limitReached, .notReady: 503
+      }
+    }
+
+    var title: String {
+      switch self {
+      case .malformedRequest: "The request is malformed"
+      case .noSuchResource: "There is no such resource"
+      case .noSuchModel: "There is no such model"
+      case .noSuchSession: "There is no such session"
+      case .methodNotAllowed: "The resource has no such method"
+      case .notAcceptable: "The resource has no such form"
+      case .bodyTooLarge: "The body is too large"
+      case .wrongSize: "A size is wrong"
+      case .notFinite: "A value is not finite"
+      case .tooMuch: "The request asks for too much"
+      case .internalError: "The server failed"
+      case .limitReached: "A limit is reached"
+      case .notReady: "The server is not ready"
+      }
+    }
+
+    /// The `type`: a name, not an address.
+    var type: String { "urn:ntm:problem:\(rawValue)" }
+  }
+
+  /// A field beside the standard ones, such as `expected` and `got`.
+  enum Field: Equatable, Encodable {
+    case number(Int)
+    case text(String)
+    case list([String])
+
+    func encode(to encoder: any Encoder) throws {
+      var value = encoder.singleValueContainer()
+      switch self {
+      case .number(let number): try value.encode(number)
+      case .text(let text): try value.encode(text)
+      case .list(let list): try value.encode(list)
+      }
+    }
+  }
+
+  let kind: Kind
+  /// What was wrong, where, and what would be right.
+  let detail: String
+  var fields: [String: Field] = [:]
+  var headers: [String: String] = [:]
+
+  init(
+    _ kind: Kind, _ detail: String, fields: [String: Field] = [:], headers: [String: String] = [:]
+  ) {
+    self.kind = kind
+    self.detail = detail
+    self.fields = fields
+    self.headers = headers
+  }
+
+  var response: HTTPResponse {
+    var object = fields
+    object["type"] = .text(kind.type)
+    object["title"] = .text(kind.title)
+    object["status"] = .number(kind.status)
+    object["detail"] = .text(detail)
+    var response = HTTPResponse.json(object, status: kind.status)
+    response.headers =
+      [("Content-Type", "application/problem+json")]
+      + headers.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
+    return response
+  }
+}

@@ -1,0 +1,91 @@
+/// Finds the route of a request.
+struct Router: Sendable {
+  /// A request with what its path says.
+  struct Context: Sendable {
+    let request: HTTPRequest
+    /// The path's variable parts, decoded.
+    let parameters: [String]
+  }
+
+  typealias Handler = @Sendable (Context) throws(Problem) -> HTTPOutcome
+
+  struct Route: Sendable {
+    let method: String
+    /// Such as "/sessions/{id}/step".
+    let pattern: String
+    let handler: Handler
+    private let segments: [Segment]
+
+    private enum Segment: Sendable {
+      case literal(String)
+      case parameter
+    }
+
+    init(_ method: String, _ pattern: String, _ handler: @escaping Handler) {
+      self.method = method
+      self.pattern = pattern
+      self.handler = handler
+      segments = pattern.split(separator: "/").map {
+        $0.hasPrefix("{") ? .parameter : .literal(String($0))
+      }
+    }
+
+    /// The path's variable parts as sent, or nil where the path is another one.
+    func match(_ path: [Substring]) -> [Substring]? {
+      guard path.count == segments.count else { return nil }
+      var parameters: [Substring] = []
+      for (part, segment) in zip(path, segments) {
+        switch segment {
+        case .literal(let literal): guard part == literal else { return nil }
+        case .parameter:
+          guard !part.isEmpty else { return nil }
+          parameters.append(part)
+        }
+      }
+      return parameters
+    }
+  }
+
+  let routes: [Route]
+
+  /// Runs the handler of the request's route.
+  ///
+  /// - Throws: `Problem` 404 for an unknown path and 405 for an unknown method, or what the handler
+  ///   throws. HEAD is answered as GET is.
+  func handle(_ request: HTTPRequest) throws(Problem) -> HTTPOutcome {
+    let path = Self.segments(request.path)
+    let method = request.method == "HEAD" ? "GET" : request.method
+    var allowed: [String] = []
+    for route in routes {
+      guard let raw = route.match(path) else { continue }
+      guard route.method == method else {
+        allowed.append(route.method)
+        continue
+      }
+      var parameters: [String] = []
+      for part in raw {
+        guard let decoded = PercentEncoding.decode(part) else {
+          throw Problem(.malformedRequest, "the path has a malformed percent-escape: \(part)")
+        }
+        parameters.append(decoded)
+      }
+      return try route.handler(Context(request: request, parameters: parameters))
+    }
+    guard !allowed.isEmpty else {
+      throw Problem(.noSuchResource, "there is nothing at \(request.path)")
+    }
+    if allowed.contains("GET") { allowed.append("HEAD") }
+    allowed.sort()
+    throw Problem(
+      .methodNotAllowed,
+      "\(request.path) has no \(request.method); it has \(allowed.joined(separator: ", "))",
+      fields: ["allowed": .list(allowed)], headers: ["Allow": allowed.joined(separator: ", ")])
+  }
+
+  /// The parts of a path between slashes. A slash at the end makes an empty last part, which no
+  /// route has.
+  private static func segments(_ path: String) -> [Substring] {
+    guard path.hasPrefix("/") else { return ["", ""] }
+    return path == "/" ? [] : path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+  }
+}
