@@ -98,6 +98,7 @@ static inline int ntm_mhd_epoll_descriptor(struct MHD_Daemon *daemon) {
 #else
 // Where there is no epoll: FD_SET and FD_ISSET are macros. Waits for the daemon's descriptors or
 // the pipe `wake`, at most `milliseconds` (-1: for ever), empties the pipe, and lets the daemon run.
+// libmicrohttpd closes connections whose descriptor does not fit into an fd_set (1024).
 static inline void ntm_mhd_select(struct MHD_Daemon *daemon, int wake, int milliseconds) {
   fd_set readable, writable, exceptional;
   FD_ZERO(&readable);

@@ -29,6 +29,8 @@ final class EventLoop: @unchecked Sendable {
   private let suspended = Monitor<[ObjectIdentifier: RequestRecord]>([:])
 
   private static let never = UInt64.max
+  /// Nanoseconds past the deadline for sending the answers that are ready.
+  private static let lastAnswers: UInt64 = 100_000_000
   private let drainDeadline = Atomic<UInt64>(never)
   private let abandoned = Atomic<Int>(0)
 
@@ -71,6 +73,7 @@ final class EventLoop: @unchecked Sendable {
   /// Serves until `drain`.
   func run() {
     guard let daemon else { preconditionFailure("run before listen") }
+    var end = Self.never
     while true {
       var limit = -1
       let deadline = drainDeadline.load(ordering: .acquiring)
@@ -83,9 +86,11 @@ final class EventLoop: @unchecked Sendable {
         }
         if activeRequests == 0 { break }
         let now = monotonicNanoseconds()
+        if now >= end { break }
         if now >= deadline {
-          abandoned.store(activeRequests, ordering: .releasing)
-          if suspended.withLock({ $0.isEmpty }) { break }
+          if abandonedRequests == 0 { abandoned.store(activeRequests, ordering: .releasing) }
+          if end == Self.never, suspended.withLock({ $0.isEmpty }) { end = now + Self.lastAnswers }
+          if end != Self.never { limit = 10 }
         } else {
           limit = Int((deadline - now) / 1_000_000) + 1
         }

@@ -104,7 +104,8 @@ public final class HTTPServer: Sendable {
     return abandoned == 0 ? .drained : .abandoned(requests: abandoned)
   }
 
-  /// Nanoseconds that the loops get after the deadline to send what is ready and close.
+  /// Nanoseconds that the loops get after the deadline to send what is ready and close: more than
+  /// they take.
   private static let lastAnswers: UInt64 = 500_000_000
 
   private static func haveEnded(_ running: Running, by deadline: UInt64) -> Bool {
