@@ -43,7 +43,8 @@ public struct ModelFile: Sendable {
     self.description = description
   }
 
-  static let format = "ntm-model"
+  /// The `format` of a model file's metadata.
+  public static let format = "ntm-model"
   static let formatVersion = "1"
 }
 

@@ -59,11 +59,15 @@ public struct State: ~Copyable, Sendable {
     return UnsafeBufferPointer(start: pointer(part, row), count: part.columns)
   }
 
-  /// Copies one row of the memory matrix, M values, to `destination`.
-  public func copyMemoryRow(_ row: Int, to destination: UnsafeMutablePointer<Float>) {
-    precondition(row >= 0 && row < layout.memory.rows)
-    for column in 0..<layout.memory.columns {
-      destination[column] = buffer.base[layout.memoryIndex(row, column)]
+  /// Shows the memory matrix row by row, M values each, valid during the call.
+  public func forEachMemoryRow(_ show: (_ row: Int, UnsafeBufferPointer<Float>) -> Void) {
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: layout.memory.columns) { values in
+      for row in 0..<layout.memory.rows {
+        for column in values.indices {
+          values[column] = buffer.base[layout.memoryIndex(row, column)]
+        }
+        show(row, UnsafeBufferPointer(values))
+      }
     }
   }
 
@@ -113,11 +117,8 @@ public struct State: ~Copyable, Sendable {
       }
       return
     }
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: part.columns) { chunk in
-      for row in 0..<part.rows {
-        copyMemoryRow(row, to: chunk.baseAddress!)
-        show(row * part.columns..<(row + 1) * part.columns, chunk.baseAddress!)
-      }
+    forEachMemoryRow { row, values in
+      show(row * part.columns..<(row + 1) * part.columns, values.baseAddress!)
     }
   }
 

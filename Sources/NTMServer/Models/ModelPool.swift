@@ -3,7 +3,7 @@
 #else
   internal import Foundation
 #endif
-public import NTMModel
+import NTMModel
 
 /// The models of a server, by name.
 public struct ModelPool: Sendable {

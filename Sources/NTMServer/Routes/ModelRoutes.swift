@@ -34,6 +34,22 @@ extension ModelPool {
   }
 }
 
+extension ModelPool {
+  /// What a session gets whose request names no model.
+  ///
+  /// - Throws: `Problem` 422 where there are several and none is the default.
+  func standard() throws(Problem) -> ServedModel {
+    guard let defaultModel else {
+      let names = models.map(\.name)
+      throw Problem(
+        .noDefaultModel,
+        "the request names no model and none is the default; there is \(names.joined(separator: ", "))",
+        fields: ["models": .list(names)])
+    }
+    return defaultModel
+  }
+}
+
 /// A model as clients see it.
 private struct ModelResource: Encodable {
   let name: String

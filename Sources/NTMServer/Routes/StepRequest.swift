@@ -31,6 +31,28 @@ struct StepRequest {
     }
   }
 
+  /// One input of a line: an array, or an object with `input`.
+  static func input(line: [UInt8], for model: ServedModel) throws(Problem) -> [Float] {
+    let input = try RequestBody.decode(Line.self, line).input
+    try check(input, name: "input", for: model)
+    return input
+  }
+
+  private struct Line: Decodable {
+    let input: [Float]
+
+    private enum CodingKeys: String, CodingKey, CaseIterable { case input }
+
+    init(from decoder: any Decoder) throws {
+      if (try? decoder.container(keyedBy: CodingKeys.self)) != nil {
+        input = try decoder.container(refusingAllBut: CodingKeys.self)
+          .decode(Vector.self, forKey: .input).values
+      } else {
+        input = try Vector(from: decoder).values
+      }
+    }
+  }
+
   private static func check(
     _ input: [Float], name: String, for model: ServedModel
   ) throws(Problem) {

@@ -11,6 +11,7 @@ struct Problem: Error, Equatable {
     case malformedRequest = "malformed-request"
     case noSuchResource = "no-such-resource"
     case noSuchModel = "no-such-model"
+    case noDefaultModel = "no-default-model"
     case noSuchSession = "no-such-session"
     case methodNotAllowed = "method-not-allowed"
     case notAcceptable = "not-acceptable"
@@ -20,7 +21,8 @@ struct Problem: Error, Equatable {
     case tooMuch = "too-much"
     case internalError = "internal-error"
     case limitReached = "limit-reached"
-    case notReady = "not-ready"
+    case stopping
+    case overloaded
 
     var status: Int {
       switch self {
@@ -29,9 +31,9 @@ struct Problem: Error, Equatable {
       case .methodNotAllowed: 405
       case .notAcceptable: 406
       case .bodyTooLarge: 413
-      case .wrongSize, .notFinite, .tooMuch: 422
+      case .noDefaultModel, .wrongSize, .notFinite, .tooMuch: 422
       case .internalError: 500
-      case .limitReached, .notReady: 503
+      case .limitReached, .stopping, .overloaded: 503
       }
     }
 
@@ -40,6 +42,7 @@ struct Problem: Error, Equatable {
       case .malformedRequest: "The request is malformed"
       case .noSuchResource: "There is no such resource"
       case .noSuchModel: "There is no such model"
+      case .noDefaultModel: "There is no default model"
       case .noSuchSession: "There is no such session"
       case .methodNotAllowed: "The resource has no such method"
       case .notAcceptable: "The resource has no such form"
@@ -49,7 +52,8 @@ struct Problem: Error, Equatable {
       case .tooMuch: "The request asks for too much"
       case .internalError: "The server failed"
       case .limitReached: "A limit is reached"
-      case .notReady: "The server is not ready"
+      case .stopping: "The server is stopping"
+      case .overloaded: "The server has too much to do"
       }
     }
 

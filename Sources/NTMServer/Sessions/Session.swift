@@ -8,7 +8,7 @@ final class Session: Sendable {
   let createdAt: Timestamp
   /// Counts sessions in the order in which they were made; the list is sorted by it.
   let number: Int
-  private let content: Mutex<Content>
+  private let content: Lock<Content>
   /// Copies of what `content` says, so that a list never waits for a step.
   private let stepCount = Atomic<Int>(0)
   private let lastActivityTime: Atomic<Int64>
@@ -28,7 +28,7 @@ final class Session: Sendable {
     self.number = number
     createdAt = now
     lastActivityTime = Atomic(now.milliseconds)
-    content = Mutex(Content(state: try model.model.makeState()))
+    content = Lock(Content(state: try model.model.makeState()))
   }
 
   var step: Int { stepCount.load(ordering: .relaxed) }
@@ -73,6 +73,38 @@ final class Session: Sendable {
       content.hasEnded = true
       return true
     } ?? false
+  }
+}
+
+extension Session {
+  /// Where work on a session is done.
+  enum Place {
+    /// On the event loop, unless the session is in use: cheap work.
+    case loop
+    /// On a worker: what would hold up other connections of the loop.
+    case worker
+  }
+
+  /// Answers a request by work that has the session to itself.
+  ///
+  /// - Throws: `Problem` where the work was done at once and failed.
+  func run(
+    on place: Place = .loop,
+    _ work: @escaping @Sendable (inout Content) throws(Problem) -> HTTPResponse
+  ) throws(Problem) -> HTTPOutcome {
+    if case .loop = place, let response = try useIfFree(work) { return .respond(response) }
+    return .offloading({ () throws(Problem) in try self.use(work) })
+  }
+}
+
+extension HTTPOutcome {
+  /// Work for a worker, whose problem is its answer.
+  static func offloading(
+    _ work: @escaping @Sendable () throws(Problem) -> HTTPResponse
+  ) -> HTTPOutcome {
+    .offload {
+      do throws(Problem) { return try work() } catch { return error.response }
+    }
   }
 }
 

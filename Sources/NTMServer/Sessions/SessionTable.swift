@@ -1,5 +1,4 @@
 import NTMModel
-import Synchronization
 
 /// The sessions of a server, within its limits. The lock of the table is never held while a session
 /// is used.
@@ -13,7 +12,7 @@ final class SessionTable: Sendable {
   }
 
   let limits: Limits
-  private let table = Mutex(Table())
+  private let table = Lock(Table())
 
   private struct Table {
     var sessions: [String: Session] = [:]

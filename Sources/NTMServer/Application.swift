@@ -1,0 +1,44 @@
+import Logging
+
+/// What the server answers: every route, and the shape of every refusal.
+struct Application: HTTPHandler {
+  private let router: Router
+  private let accessLog: AccessLog
+  private let logger: Logger
+
+  init(pool: ModelPool, sessions: SessionTable, options: ServiceOptions, logger: Logger) {
+    router = Router(
+      routes: ProbeRoutes().routes + ModelRoutes(pool: pool).routes
+        + SessionRoutes(pool: pool, sessions: sessions).routes
+        + StepRoute(sessions: sessions, maxReply: options.maxReply).routes)
+    accessLog = AccessLog(logger, isOn: options.accessLog)
+    self.logger = logger
+  }
+
+  func handle(_ request: HTTPRequest) -> HTTPOutcome {
+    do throws(Problem) {
+      return try router.handle(request)
+    } catch {
+      return .respond(error.response)
+    }
+  }
+
+  func refuse(_ refusal: HTTPRefusal, _ request: HTTPRequest) -> HTTPResponse {
+    let problem =
+      switch refusal {
+      case .bodyTooLarge(let limit):
+        Problem(
+          .bodyTooLarge, "the body is longer than \(limit) bytes", fields: ["limit": .number(limit)])
+      case .draining: Problem(.stopping, "the server is stopping and takes no more requests")
+      case .overloaded: Problem(.overloaded, "too much work is waiting; try again in a moment")
+      }
+    return problem.response
+  }
+
+  func completed(_ request: HTTPRequest, status: Int, responseBytes: Int, duration: UInt64) {
+    accessLog.write(request, status: status, responseBytes: responseBytes, duration: duration)
+    if status >= 500 {
+      logger.warning("\(request.method) \(request.path) failed with \(status)")
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import NTMModel
+
+/// Writes the memory matrix of a session.
+struct MemoryWriter: Sendable {
+  let session: Session
+
+  /// Numbers that are written in less than about a millisecond.
+  private static let fewNumbers = 20_000
+
+  /// Whether this is work for a worker.
+  var isLarge: Bool { session.model.model.stateLayout.memory.valueCount > Self.fewNumbers }
+
+  func response(as form: MediaType, _ content: borrowing Session.Content) -> HTTPResponse {
+    session.model.withRoom { room in
+      room.text.removeAll()
+      switch form {
+      case .json: writeJSON(content, to: &room.text)
+      case .csv: writeCSV(content.state, to: &room.text)
+      }
+      return HTTPResponse(
+        status: 200, headers: [("Content-Type", form.rawValue), ("Vary", "Accept")],
+        body: room.text.bytes)
+    }
+  }
+
+  /// `{"session": …, "step": …, "rows": N, "columns": M, "memory": [[…], …]}`
+  private func writeJSON(_ content: borrowing Session.Content, to text: inout ByteBuffer) {
+    text.append("{\"session\":\"")
+    text.append(utf8: session.id)
+    text.append("\",\"step\":")
+    text.appendNumber(content.step)
+    text.append(",\"rows\":")
+    text.appendNumber(content.state.layout.memory.rows)
+    text.append(",\"columns\":")
+    text.appendNumber(content.state.layout.memory.columns)
+    text.append(",\"memory\":")
+    text.appendMemory(content.state)
+    text.append(UInt8(ascii: "}"))
+  }
+
+  /// A line for each row, without a heading; lines end as RFC 4180 has it.
+  private func writeCSV(_ state: borrowing State, to text: inout ByteBuffer) {
+    state.forEachMemoryRow { _, row in
+      for column in row.indices {
+        if column > 0 { text.append(UInt8(ascii: ",")) }
+        text.appendNumber(row[column])
+      }
+      text.append("\r\n")
+    }
+  }
+}
+
+extension ByteBuffer {
+  /// The memory matrix as a list of rows.
+  mutating func appendMemory(_ state: borrowing State) {
+    append(UInt8(ascii: "["))
+    state.forEachMemoryRow { index, row in
+      if index > 0 { append(UInt8(ascii: ",")) }
+      appendArray(row)
+    }
+    append(UInt8(ascii: "]"))
+  }
+}

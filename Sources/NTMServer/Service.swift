@@ -1,0 +1,52 @@
+public import Logging
+
+/// The limits and habits of a service.
+public struct ServiceOptions: Sendable {
+  public var http = HTTPServer.Options()
+  /// Seconds without use after which a session ends.
+  public var sessionTimeToLive = 3600.0
+  public var maxSessions = 100_000
+  /// Bytes of all sessions' states.
+  public var maxSessionBytes = 4 << 30
+  /// Bytes of the longest reply to one request.
+  public var maxReply = 64 << 20
+  public var accessLog = false
+
+  public init() {}
+}
+
+/// Neural Turing Machines over HTTP: a pool of models, and sessions that own a memory each.
+public final class Service: Sendable {
+  private let server: HTTPServer
+  private let sessions: SessionTable
+  private let reaper: Reaper
+
+  public init(pool: ModelPool, options: ServiceOptions = ServiceOptions(), logger: Logger) {
+    sessions = SessionTable(
+      limits: SessionTable.Limits(
+        timeToLive: options.sessionTimeToLive, sessions: options.maxSessions,
+        bytes: options.maxSessionBytes))
+    var http = options.http
+    http.log = { logger.debug("libmicrohttpd: \($0)") }
+    server = HTTPServer(
+      options: http,
+      handler: Application(pool: pool, sessions: sessions, options: options, logger: logger))
+    reaper = Reaper(sessions)
+  }
+
+  /// Listens, and returns when connections are accepted.
+  public func start() throws(HTTPServerError) {
+    try server.start()
+    try reaper.start()
+  }
+
+  /// The port that is listened on; nil if the service is not running.
+  public var port: Int? { server.port }
+
+  /// Takes no more connections or requests, lets those that are running finish, and ends.
+  @discardableResult
+  public func stop(drainTimeout: Duration) -> HTTPServer.Ending {
+    reaper.stop()
+    return server.stop(drainTimeout: drainTimeout)
+  }
+}

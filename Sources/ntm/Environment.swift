@@ -1,0 +1,64 @@
+import ArgumentParser
+
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
+
+/// Options from environment variables: `--session-ttl` is `NTM_SESSION_TTL`. What stands on the
+/// command line wins.
+struct Environment {
+  let variables: [String: String]
+
+  static var current: Environment { Environment(variables: ProcessInfo.processInfo.environment) }
+
+  /// Options of a subcommand that take a value, and those that don't.
+  private static var options: [String: any EnvironmentOptions.Type] {
+    ["serve": Serve.self, "health": Health.self]
+  }
+
+  /// The arguments with an option behind them for each variable that is set.
+  ///
+  /// - Throws: `ValidationError` where a variable of an option without value is not a yes or no.
+  func completing(_ arguments: [String]) throws -> [String] {
+    guard let command = arguments.first, let options = Self.options[command] else {
+      return arguments
+    }
+    var completed = arguments
+    for name in options.valueOptions where !arguments.has(name) {
+      if let value = value(of: name) { completed += ["--\(name)=\(value)"] }
+    }
+    for name in options.flags where !arguments.has(name) {
+      guard let value = value(of: name) else { continue }
+      switch value.lowercased() {
+      case "1", "true", "yes", "on": completed.append("--\(name)")
+      case "0", "false", "no", "off": break
+      default:
+        throw ValidationError(
+          "\(Self.variable(name)) is \"\(value)\"; true and false are valid")
+      }
+    }
+    return completed
+  }
+
+  private func value(of option: String) -> String? {
+    variables[Self.variable(option)].flatMap { $0.isEmpty ? nil : $0 }
+  }
+
+  private static func variable(_ option: String) -> String {
+    "NTM_" + option.uppercased().replacing("-", with: "_")
+  }
+}
+
+/// A subcommand whose options environment variables can set.
+protocol EnvironmentOptions {
+  static var valueOptions: [String] { get }
+  static var flags: [String] { get }
+}
+
+extension [String] {
+  fileprivate func has(_ option: String) -> Bool {
+    contains { $0 == "--\(option)" || $0.hasPrefix("--\(option)=") }
+  }
+}

@@ -1,0 +1,65 @@
+import ArgumentParser
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+struct Health: ParsableCommand, EnvironmentOptions {
+  static let configuration = CommandConfiguration(
+    abstract: "Ask a running server whether it is alive; exits 1 if not.",
+    discussion: "For container health checks, where there is no curl.")
+
+  @Option(help: "Where the server listens.")
+  var host = "127.0.0.1"
+
+  @Option(help: "The server's port.")
+  var port = 8080
+
+  static let valueOptions = ["host", "port"]
+  static let flags: [String] = []
+
+  func run() throws {
+    // What a server listens on everywhere is asked for here.
+    let target = ["0.0.0.0": "127.0.0.1", "::": "::1"][host] ?? host
+    guard let reply = Self.get("/livez", host: target, port: port) else {
+      print("no answer from \(target) port \(port)")
+      throw ExitCode(1)
+    }
+    let isAlive = reply.split(separator: " ").dropFirst().first == "200"
+    print(isAlive ? "alive" : "answered: \(reply)")
+    if !isAlive { throw ExitCode(1) }
+  }
+
+  /// The status line that a GET is answered with.
+  private static func get(_ path: String, host: String, port: Int) -> String? {
+    var hints = addrinfo()
+    #if canImport(Darwin)
+      hints.ai_socktype = SOCK_STREAM
+    #else
+      hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+    #endif
+    var found: UnsafeMutablePointer<addrinfo>?
+    guard getaddrinfo(host, "\(port)", &hints, &found) == 0, let address = found else { return nil }
+    defer { freeaddrinfo(found) }
+    let connection = socket(
+      address.pointee.ai_family, address.pointee.ai_socktype, address.pointee.ai_protocol)
+    guard connection >= 0 else { return nil }
+    defer { close(connection) }
+    var patience = timeval(tv_sec: 3, tv_usec: 0)
+    setsockopt(
+      connection, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    guard connect(connection, address.pointee.ai_addr, address.pointee.ai_addrlen) == 0 else {
+      return nil
+    }
+    let request = "GET \(path) HTTP/1.0\r\nHost: \(host)\r\n\r\n"
+    guard send(connection, request, request.utf8.count, 0) == request.utf8.count else { return nil }
+    var reply = [UInt8](repeating: 0, count: 256)
+    let count = recv(connection, &reply, reply.count, 0)
+    guard count > 0 else { return nil }
+    return String(decoding: reply.prefix(count).prefix { $0 != 13 && $0 != 10 }, as: UTF8.self)
+  }
+}

@@ -1,0 +1,22 @@
+import ArgumentParser
+
+/// The command line: serving models, stepping and looking at them, importing weights.
+@main
+struct NTM: ParsableCommand {
+  static let version = "0.1.0"
+
+  static let configuration = CommandConfiguration(
+    commandName: "ntm", abstract: "Neural Turing Machines: serve them, step them, import their weights.",
+    version: version,
+    subcommands: [Serve.self, Run.self, Inspect.self, Import.self, Health.self])
+
+  static func main() {
+    do {
+      let arguments = try Environment.current.completing(Array(CommandLine.arguments.dropFirst()))
+      var command = try parseAsRoot(arguments)
+      try command.run()
+    } catch {
+      exit(withError: error)
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import ArgumentParser
+import NTMModel
+import NTMServer
+
+struct Run: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Step a model without a server: inputs from standard input, results to standard output.",
+    discussion: """
+      Every line is an input as JSON, an array of numbers or an object with "input"; every result is \
+      a line of JSON as the service gives it. A line that is refused ends the run with its number.
+      """)
+
+  @Argument(help: "A model file.")
+  var model: String
+
+  @Option(
+    name: .customLong("return"),
+    help: """
+      What a result says, with commas between: output, read_weightings, write_weightings, \
+      read_vectors, memory, heads.
+      """)
+  var fields: String?
+
+  func run() throws {
+    let file = try ModelFile.load(model)
+    let names = fields?.split(separator: ",").map(String.init)
+    let session = try OfflineSession(file, name: model, returning: names)
+    var number = 0
+    while let line = readLine() {
+      number += 1
+      guard line.contains(where: { !$0.isWhitespace }) else { continue }
+      let result: [UInt8]
+      do {
+        result = try session.step(Array(line.utf8))
+      } catch {
+        throw ValidationError("line \(number): \(error)")
+      }
+      print(String(decoding: result, as: UTF8.self))
+    }
+  }
+}

@@ -1,0 +1,113 @@
+public import ArgumentParser
+public import Logging
+import NTMServer
+
+struct Serve: ParsableCommand, EnvironmentOptions {
+  static let configuration = CommandConfiguration(
+    abstract: "Serve the models of a folder over HTTP.",
+    discussion: """
+      Every option is also an environment variable: --session-ttl is NTM_SESSION_TTL. What stands \
+      on the command line wins. SIGTERM and SIGINT stop the server: running requests finish first.
+      """)
+
+  @Option(help: "Folder of model files (*.safetensors); a model is named after its file.")
+  var models = "Models"
+
+  @Option(help: "Address to listen on.")
+  var host = "127.0.0.1"
+
+  @Option(help: "Port to listen on; 0 takes any that is free.")
+  var port = 8080
+
+  @Option(help: "Model of a session that names none; without it, the only one there is.")
+  var defaultModel: String?
+
+  @Flag(help: "Serve the good models of a folder that also has bad ones.")
+  var skipBadModels = false
+
+  @Option(help: "Time without use after which a session ends.")
+  var sessionTtl = TimeSpan(seconds: 3600)
+
+  @Option(help: "Most sessions at a time.")
+  var maxSessions = 100_000
+
+  @Option(help: "Most bytes of all sessions' states.")
+  var maxSessionBytes = ByteCount(4 << 30)
+
+  @Option(help: "Most bytes of a request's body.")
+  var maxBody = ByteCount(8 << 20)
+
+  @Option(help: "Most bytes of the reply to one request.")
+  var maxReply = ByteCount(64 << 20)
+
+  @Option(help: "Most open connections.")
+  var maxConnections = 8192
+
+  @Option(help: "Time without a byte after which a connection is closed.")
+  var idleTimeout = TimeSpan(seconds: 60)
+
+  @Option(help: "Threads that serve connections (default: one for each processor).")
+  var eventLoops: Int?
+
+  @Option(help: "Threads for work that takes long (default: one for each processor).")
+  var workers: Int?
+
+  @Option(help: "Time that running requests get to finish when the server stops.")
+  var drainTimeout = TimeSpan(seconds: 30)
+
+  @Flag(help: "Log every request: method, path, status, bytes, microseconds.")
+  var accessLog = false
+
+  @Option(help: "Least important log lines to show: trace, debug, info, notice, warning, error.")
+  var logLevel = Logger.Level.info
+
+  static let valueOptions = [
+    "models", "host", "port", "default-model", "session-ttl", "max-sessions", "max-session-bytes",
+    "max-body", "max-reply", "max-connections", "idle-timeout", "event-loops", "workers",
+    "drain-timeout", "log-level",
+  ]
+  static let flags = ["skip-bad-models", "access-log"]
+
+  func run() throws {
+    // Before any thread is started, because threads inherit it.
+    let signals = StopSignals.block()
+    LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+    var logger = Logger(label: "ntm")
+    logger.logLevel = logLevel
+
+    let pool = try ModelPool.load(folder: models, skippingBad: skipBadModels, default: defaultModel) {
+      logger.error("refused \($0): \($1)")
+    }
+    let service = Service(pool: pool, options: options, logger: logger)
+    try service.start()
+    let names = pool.models.map { $0.name == pool.defaultModel?.name ? "\($0.name) (default)" : $0.name }
+    let address = host.contains(":") ? "[\(host)]" : host
+    logger.notice("serving \(names.joined(separator: ", ")) on http://\(address):\(service.port ?? port)")
+
+    logger.notice("stopping: \(signals.wait())")
+    switch service.stop(drainTimeout: .seconds(drainTimeout.seconds)) {
+    case .drained, .notRunning: logger.notice("stopped")
+    case .abandoned(let requests):
+      logger.warning("stopped; \(requests) requests were not answered within the drain timeout")
+    }
+  }
+
+  private var options: ServiceOptions {
+    var options = ServiceOptions()
+    options.http.host = host
+    options.http.port = port
+    options.http.maxBodyBytes = maxBody.bytes
+    options.http.maxConnections = maxConnections
+    options.http.idleTimeout = Int(idleTimeout.seconds.rounded(.up))
+    if let eventLoops { options.http.eventLoops = eventLoops }
+    if let workers { options.http.workers = workers }
+    options.sessionTimeToLive = sessionTtl.seconds
+    options.maxSessions = maxSessions
+    options.maxSessionBytes = maxSessionBytes.bytes
+    options.maxReply = maxReply.bytes
+    options.accessLog = accessLog
+    return options
+  }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}

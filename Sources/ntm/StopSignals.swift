@@ -1,0 +1,32 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// The signals that ask a server to stop. They are blocked and waited for, so that they interrupt
+/// nothing.
+struct StopSignals {
+  private var set = sigset_t()
+
+  /// Blocks them for this thread and those that it starts from now on, and ignores SIGPIPE.
+  static func block() -> StopSignals {
+    var signals = StopSignals()
+    sigemptyset(&signals.set)
+    sigaddset(&signals.set, SIGTERM)
+    sigaddset(&signals.set, SIGINT)
+    pthread_sigmask(SIG_BLOCK, &signals.set, nil)
+    signal(SIGPIPE, SIG_IGN)
+    return signals
+  }
+
+  /// Waits for one and gives its name.
+  func wait() -> String {
+    var set = set
+    var received: Int32 = 0
+    sigwait(&set, &received)
+    return received == SIGINT ? "SIGINT" : "SIGTERM"
+  }
+}
