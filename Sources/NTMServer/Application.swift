@@ -28,7 +28,8 @@ struct Application: HTTPHandler {
       switch refusal {
       case .bodyTooLarge(let limit):
         Problem(
-          .bodyTooLarge, "the body is longer than \(limit) bytes", fields: ["limit": .number(limit)])
+          .bodyTooLarge, "the body is longer than \(limit) bytes", fields: ["limit": .number(limit)]
+        )
       case .draining: Problem(.stopping, "the server is stopping and takes no more requests")
       case .overloaded: Problem(.overloaded, "too much work is waiting; try again in a moment")
       }

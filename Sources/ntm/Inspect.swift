@@ -26,7 +26,8 @@ struct Inspect: ParsableCommand {
     } else {
       print("\(file): not a model file of ntm")
       if let format = WeightImport.format(of: content) {
-        print("The tensors have the names of \(format.rawValue): `ntm import` makes a model of them.")
+        print(
+          "The tensors have the names of \(format.rawValue): `ntm import` makes a model of them.")
       }
       for (key, value) in content.header.metadata.sorted(by: { $0.key < $1.key }) {
         print(row(key, value))

@@ -6,7 +6,8 @@ struct NTM: ParsableCommand {
   static let version = "0.1.0"
 
   static let configuration = CommandConfiguration(
-    commandName: "ntm", abstract: "Neural Turing Machines: serve them, step them, import their weights.",
+    commandName: "ntm",
+    abstract: "Neural Turing Machines: serve them, step them, import their weights.",
     version: version,
     subcommands: [Serve.self, Run.self, Inspect.self, Import.self, Health.self])
 

@@ -4,7 +4,8 @@ import NTMServer
 
 struct Run: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Step a model without a server: inputs from standard input, results to standard output.",
+    abstract:
+      "Step a model without a server: inputs from standard input, results to standard output.",
     discussion: """
       Every line is an input as JSON, an array of numbers or an object with "input"; every result is \
       a line of JSON as the service gives it. A line that is refused ends the run with its number.

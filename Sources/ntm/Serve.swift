@@ -1,5 +1,5 @@
-public import ArgumentParser
-public import Logging
+import ArgumentParser
+import Logging
 import NTMServer
 
 struct Serve: ParsableCommand, EnvironmentOptions {
@@ -59,7 +59,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   var accessLog = false
 
   @Option(help: "Least important log lines to show: trace, debug, info, notice, warning, error.")
-  var logLevel = Logger.Level.info
+  var logLevel = LogLevel(level: .info)
 
   static let valueOptions = [
     "models", "host", "port", "default-model", "session-ttl", "max-sessions", "max-session-bytes",
@@ -73,16 +73,20 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     let signals = StopSignals.block()
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     var logger = Logger(label: "ntm")
-    logger.logLevel = logLevel
+    logger.logLevel = logLevel.level
 
-    let pool = try ModelPool.load(folder: models, skippingBad: skipBadModels, default: defaultModel) {
+    let pool = try ModelPool.load(folder: models, skippingBad: skipBadModels, default: defaultModel)
+    {
       logger.error("refused \($0): \($1)")
     }
     let service = Service(pool: pool, options: options, logger: logger)
     try service.start()
-    let names = pool.models.map { $0.name == pool.defaultModel?.name ? "\($0.name) (default)" : $0.name }
+    let names = pool.models.map {
+      $0.name == pool.defaultModel?.name ? "\($0.name) (default)" : $0.name
+    }
     let address = host.contains(":") ? "[\(host)]" : host
-    logger.notice("serving \(names.joined(separator: ", ")) on http://\(address):\(service.port ?? port)")
+    logger.notice(
+      "serving \(names.joined(separator: ", ")) on http://\(address):\(service.port ?? port)")
 
     logger.notice("stopping: \(signals.wait())")
     switch service.stop(drainTimeout: .seconds(drainTimeout.seconds)) {
@@ -110,4 +114,16 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   }
 }
 
-extension Logger.Level: @retroactive ExpressibleByArgument {}
+/// A level of swift-log by its name.
+struct LogLevel: ExpressibleByArgument {
+  let level: Logger.Level
+
+  init(level: Logger.Level) { self.level = level }
+
+  init?(argument: String) {
+    guard let level = Logger.Level(rawValue: argument) else { return nil }
+    self.level = level
+  }
+
+  var defaultValueDescription: String { level.rawValue }
+}

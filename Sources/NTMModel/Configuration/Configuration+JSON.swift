@@ -21,7 +21,8 @@
 
 extension Configuration: Codable {
   private enum CodingKeys: String, CodingKey, CaseIterable {
-    case inputSize = "input_size", outputSize = "output_size"
+    case inputSize = "input_size"
+    case outputSize = "output_size"
     case memory, controller, heads, dialect, start
   }
 

@@ -50,7 +50,9 @@ extension DecodingError {
   }
 
   private static func describe(_ path: [any CodingKey]) -> String {
-    path.isEmpty ? "the whole" : path.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }
-      .joined(separator: ".").replacing(".[", with: "[")
+    path.isEmpty
+      ? "the whole"
+      : path.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }
+        .joined(separator: ".").replacing(".[", with: "[")
   }
 }

@@ -50,7 +50,8 @@ extension Configuration {
   ) throws(ConfigurationError) {
     guard range.contains(value) else {
       throw ConfigurationError(
-        field: field, reason: "is \(value); from \(range.lowerBound) to \(range.upperBound) is valid")
+        field: field,
+        reason: "is \(value); from \(range.lowerBound) to \(range.upperBound) is valid")
     }
   }
 

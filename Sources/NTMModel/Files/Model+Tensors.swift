@@ -73,8 +73,9 @@ extension Model {
       .filter { part, value in value.value == .stored && part.valueCount > 0 }.map(\.0)
     return weights.layout.tensors.map {
       Tensor(name: $0.name, shape: $0.shape, model: self, place: .weights($0))
-    } + stored.map {
-      Tensor(name: "start.\($0.name)", shape: $0.shape, model: self, place: .start($0))
     }
+      + stored.map {
+        Tensor(name: "start.\($0.name)", shape: $0.shape, model: self, place: .start($0))
+      }
   }
 }

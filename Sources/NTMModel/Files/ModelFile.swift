@@ -71,7 +71,8 @@ extension ModelFile {
     let metadata = file.header.metadata
     guard metadata["format"] == Self.format else {
       throw ModelFileError(
-        reason: "is not a model file (its metadata has no format \"\(Self.format)\"); weights of other "
+        reason:
+          "is not a model file (its metadata has no format \"\(Self.format)\"); weights of other "
           + "implementations are turned into one by `ntm import`")
     }
     guard metadata["format_version"] == Self.formatVersion else {
@@ -80,7 +81,8 @@ extension ModelFile {
           + "this version reads \(Self.formatVersion)")
     }
     let configuration = try Self.configuration(metadata["configuration"])
-    let known = Weights.Layout(configuration).tensors.map(\.name)
+    let known =
+      Weights.Layout(configuration).tensors.map(\.name)
       + configuration.start.parts.filter { $0.value == .stored }.map { "start.\($0.name)" }
     if let unknown = file.header.tensors.first(where: { !known.contains($0.name) }) {
       throw SafeTensorsError(tensor: unknown.name, "is not part of a model of this configuration")

@@ -30,7 +30,9 @@ extension SafeTensorsHeader {
     for (name, entry) in fields.tensors {
       tensors.append(try entry.checked(name: name, start: start, end: file.count))
     }
-    tensors.sort { ($0.bytes.lowerBound, $0.bytes.upperBound) < ($1.bytes.lowerBound, $1.bytes.upperBound) }
+    tensors.sort {
+      ($0.bytes.lowerBound, $0.bytes.upperBound) < ($1.bytes.lowerBound, $1.bytes.upperBound)
+    }
     var end = start
     for tensor in tensors {
       guard tensor.bytes.lowerBound == end else {

@@ -30,7 +30,8 @@ extension ImportedWeights {
 
     let reads = 0..<heads * columns
     let inputs = reads.upperBound..<reads.upperBound + inputSize
-    setAffine("controller.0", hidden.selectingColumns([Int](inputs) + [Int](reads) + [hidden.columns - 1]))
+    setAffine(
+      "controller.0", hidden.selectingColumns([Int](inputs) + [Int](reads) + [hidden.columns - 1]))
     let headRows = (0..<heads).flatMap { head -> [Int] in
       let first = outputSize + head * perHead
       let (erase, add) = (first..<first + columns, first + columns..<first + 2 * columns)

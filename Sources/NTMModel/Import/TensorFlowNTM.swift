@@ -94,8 +94,10 @@ private struct TensorFlowStart {
       let readHeads = variables.count { "initial_read_vector_\($0)" }
       let heads = variables.count { "initial_address_weights_\($0)" }
       guard readHeads > 0, heads >= readHeads else {
-        throw ImportError("there are \(readHeads) initial_read_vector_… and \(heads) "
-          + "initial_address_weights_…; a vector for each read head and weights for each head are expected")
+        throw ImportError(
+          "there are \(readHeads) initial_read_vector_… and \(heads) "
+            + "initial_address_weights_…; a vector for each read head and weights for each head are expected"
+        )
       }
       reads = try (0..<readHeads).map {
         ImportedWeights.tanh(try variables.values("initial_read_vector_\($0)"))
@@ -153,7 +155,9 @@ private struct TensorFlowVariables {
   }
 
   func name(_ ending: String) throws -> String {
-    guard let name = find(ending) else { throw SafeTensorsError(tensor: "…/" + ending, "is missing") }
+    guard let name = find(ending) else {
+      throw SafeTensorsError(tensor: "…/" + ending, "is missing")
+    }
     return name
   }
 

@@ -92,7 +92,9 @@ struct ImportedWeights {
   }
 
   /// tanh of stored start values, in double precision.
-  static func tanh(_ values: [Float]) -> [Float] { values.map { Float(hyperbolicTangent(Double($0))) } }
+  static func tanh(_ values: [Float]) -> [Float] {
+    values.map { Float(hyperbolicTangent(Double($0))) }
+  }
 
   /// softmax of stored start values, in double precision.
   static func softmax(_ values: [Float]) -> [Float] {

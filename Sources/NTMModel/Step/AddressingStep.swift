@@ -24,8 +24,9 @@ struct AddressingStep: Sendable {
 
   /// Turns raw parameters into k, β, g, s and γ, in the same places of `values`. A continuous shift
   /// becomes its displacement in rows.
-  func activate(_ head: HeadParameters, raw: UnsafePointer<Float>, values: UnsafeMutablePointer<Float>)
-  {
+  func activate(
+    _ head: HeadParameters, raw: UnsafePointer<Float>, values: UnsafeMutablePointer<Float>
+  ) {
     apply(addressing.key, raw, values, head.key)
     if let index = head.strength, let activation = addressing.strength {
       apply(activation, raw, values, index..<index + 1)

@@ -74,7 +74,8 @@ public final class Model: Sendable {
     guard memory.run(state: state, workspace: &workspace) else { throw .nonFiniteResult(.memory) }
     // Weightings, reads, h and c lie one after another.
     let rest = stateLayout.weightings.offset
-    guard kernels.areFinite(workspace.next.buffer.base + rest, count: stateLayout.bufferCount - rest)
+    guard
+      kernels.areFinite(workspace.next.buffer.base + rest, count: stateLayout.bufferCount - rest)
     else {
       throw .nonFiniteResult(.weightings)
     }

@@ -34,7 +34,8 @@ public final class StateLayout: Equatable, Sendable {
 
   init(_ configuration: Configuration) {
     let (rows, columns) = (configuration.memory.rows, configuration.memory.columns)
-    let recurrentLayers = configuration.controller.kind == .lstm ? configuration.controller.layers : 0
+    let recurrentLayers =
+      configuration.controller.kind == .lstm ? configuration.controller.layers : 0
     let units = configuration.controller.units
     var end = Kernels.padded(rows) * columns
     func part(_ name: String, _ count: Int, _ columns: Int) -> Part {

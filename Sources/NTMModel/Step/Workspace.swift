@@ -17,7 +17,8 @@ public struct Workspace: ~Copyable, @unchecked Sendable {
   private let parts: Parts
 
   private struct Parts: Sendable {
-    var controllerInput = 0, gates = 0, rawParameters = 0, parameters = 0, dots = 0, squares = 0, shifted = 0
+    var controllerInput = 0, gates = 0, rawParameters = 0, parameters = 0, dots = 0, squares = 0,
+      shifted = 0
     var outputInput = 0, logits = 0, output = 0, noErase = 0
     var logitCount = 0
     var hiddenCount = 0

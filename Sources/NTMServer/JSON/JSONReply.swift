@@ -48,6 +48,6 @@ struct Timestamp: Encodable, Equatable, Comparable {
 
   var text: String {
     Date(timeIntervalSince1970: Double(milliseconds) / 1000)
-      .formatted(.iso8601.year().month().day().dateSeparator(.dash).time(includingFractionalSeconds: true))
+      .formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
   }
 }

@@ -1,9 +1,10 @@
+import NTMModel
+
 #if canImport(FoundationEssentials)
   internal import FoundationEssentials
 #else
   internal import Foundation
 #endif
-import NTMModel
 
 /// The models of a server, by name.
 public struct ModelPool: Sendable {

@@ -1,9 +1,10 @@
+import NTMModel
+
 #if canImport(FoundationEssentials)
   internal import FoundationEssentials
 #else
   internal import Foundation
 #endif
-import NTMModel
 
 /// `GET /models`, `GET /models/{name}`.
 struct ModelRoutes: Sendable {

@@ -20,22 +20,13 @@ struct SessionRoutes: Sendable {
 
   // MARK: The collection
 
-  private struct Creation: Decodable {
-    let model: String?
-
-    private enum CodingKeys: String, CodingKey, CaseIterable { case model }
-
-    init(from decoder: any Decoder) throws {
-      let fields = try decoder.container(refusingAllBut: CodingKeys.self)
-      model = try fields.decodeIfPresent(String.self, forKey: .model)
-    }
-  }
-
   private func create(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
     let body = context.request.body
-    let name: String? =
-      if body.isEmpty { nil } else { try RequestBody.decode(Creation.self, body).model }
-    let model = if let name { try pool.model(name) } else { try pool.standard() }
+    let fields = body.isEmpty ? [:] : try JSONValue(body: body).fields(["model"])
+    let model =
+      if let name = fields["model"] { try pool.model(name.string("model")) } else {
+        try pool.standard()
+      }
     let session = try sessions.make(model)
     return .respond(
       .json(resource(session), status: 201, headers: [("Location", "/sessions/\(session.id)")]))

@@ -1,8 +1,3 @@
-#if canImport(FoundationEssentials)
-  internal import FoundationEssentials
-#else
-  internal import Foundation
-#endif
 import NTMModel
 
 /// The body of `POST /sessions/{id}/step`.
@@ -16,46 +11,41 @@ struct StepRequest {
   /// - Throws: `Problem` 400 where the body is not what it should be, 422 where an input has a
   ///   wrong size or a value that float32 does not have. Every input is checked.
   init(_ body: [UInt8], for model: ServedModel) throws(Problem) {
-    let json = try RequestBody.decode(JSONBody.self, body)
-    switch (json.input, json.inputs) {
-    case (let input?, nil): (inputs, isList) = ([input], false)
-    case (nil, let inputs?): (self.inputs, isList) = (inputs, true)
+    let body = try JSONValue(body: body).fields(["input", "inputs", "return"])
+    switch (body["input"], body["inputs"]) {
+    case (let input?, nil):
+      inputs = [try Self.input(input, name: "input", for: model)]
+      isList = false
+    case (nil, let list?):
+      var inputs: [[Float]] = []
+      for (index, input) in try list.list("inputs").enumerated() {
+        inputs.append(try Self.input(input, name: "inputs[\(index)]", for: model))
+      }
+      self.inputs = inputs
+      isList = true
     case (nil, nil):
       throw Problem(.malformedRequest, "the body has neither \"input\" nor \"inputs\"")
     case (_?, _?):
       throw Problem(.malformedRequest, "the body has both \"input\" and \"inputs\"; one is valid")
     }
-    fields = try json.fields.map(StepFields.init(names:)) ?? .standard
-    for (index, input) in inputs.enumerated() {
-      try Self.check(input, name: isList ? "inputs[\(index)]" : "input", for: model)
-    }
+    fields =
+      if let names = body["return"] { try StepFields(json: names) } else { .standard }
   }
 
   /// One input of a line: an array, or an object with `input`.
   static func input(line: [UInt8], for model: ServedModel) throws(Problem) -> [Float] {
-    let input = try RequestBody.decode(Line.self, line).input
-    try check(input, name: "input", for: model)
-    return input
-  }
-
-  private struct Line: Decodable {
-    let input: [Float]
-
-    private enum CodingKeys: String, CodingKey, CaseIterable { case input }
-
-    init(from decoder: any Decoder) throws {
-      if (try? decoder.container(keyedBy: CodingKeys.self)) != nil {
-        input = try decoder.container(refusingAllBut: CodingKeys.self)
-          .decode(Vector.self, forKey: .input).values
-      } else {
-        input = try Vector(from: decoder).values
-      }
+    let line = try JSONValue(body: line)
+    guard case .object = line else { return try input(line, name: "input", for: model) }
+    guard let value = try line.fields(["input"])["input"] else {
+      throw Problem(.malformedRequest, "the object has no \"input\"")
     }
+    return try input(value, name: "input", for: model)
   }
 
-  private static func check(
-    _ input: [Float], name: String, for model: ServedModel
-  ) throws(Problem) {
+  private static func input(
+    _ value: JSONValue, name: String, for model: ServedModel
+  ) throws(Problem) -> [Float] {
+    let input = try value.vector(name)
     let expected = model.model.configuration.inputSize
     guard input.count == expected else {
       throw Problem(
@@ -66,37 +56,7 @@ struct StepRequest {
       throw Problem(
         .notFinite, "\(name)[\(index)] is beyond the largest float32, 3.4028235e38")
     }
-  }
-
-  private struct JSONBody: Decodable {
-    let input: [Float]?
-    let inputs: [[Float]]?
-    let fields: [String]?
-
-    private enum CodingKeys: String, CodingKey, CaseIterable {
-      case input, inputs
-      case fields = "return"
-    }
-
-    init(from decoder: any Decoder) throws {
-      let fields = try decoder.container(refusingAllBut: CodingKeys.self)
-      input = try fields.decodeIfPresent(Vector.self, forKey: .input)?.values
-      inputs = try fields.decodeIfPresent([Vector].self, forKey: .inputs)?.map(\.values)
-      self.fields = try fields.decodeIfPresent([String].self, forKey: .fields)
-    }
-  }
-
-  /// Numbers as float32; infinity for what is too large, so that the check can say where.
-  private struct Vector: Decodable {
-    let values: [Float]
-
-    init(from decoder: any Decoder) throws {
-      var list = try decoder.unkeyedContainer()
-      var values: [Float] = []
-      values.reserveCapacity(list.count ?? 0)
-      while !list.isAtEnd { values.append(Float(try list.decode(Double.self))) }
-      self.values = values
-    }
+    return input
   }
 }
 
@@ -113,7 +73,7 @@ struct StepFields: OptionSet {
 
   static let standard: StepFields = [.output, .readWeightings, .writeWeightings]
 
-  static let names: [(name: String, field: StepFields)] = [
+  private static let byName: [(name: String, field: StepFields)] = [
     ("output", .output), ("read_weightings", .readWeightings),
     ("write_weightings", .writeWeightings), ("read_vectors", .readVectors), ("memory", .memory),
     ("heads", .heads),
@@ -125,8 +85,8 @@ struct StepFields: OptionSet {
   init(names: [String]) throws(Problem) {
     self = []
     for (index, name) in names.enumerated() {
-      guard let known = Self.names.first(where: { $0.name == name }) else {
-        let valid = Self.names.map(\.name)
+      guard let known = Self.byName.first(where: { $0.name == name }) else {
+        let valid = Self.byName.map(\.name)
         throw Problem(
           .malformedRequest,
           "return[\(index)] is \"\(name)\"; valid are \(valid.joined(separator: ", "))",
@@ -134,5 +94,14 @@ struct StepFields: OptionSet {
       }
       insert(known.field)
     }
+  }
+
+  /// - Throws: `Problem` 400 where this is not a list of such names.
+  init(json: JSONValue) throws(Problem) {
+    var names: [String] = []
+    for (index, name) in try json.list("return").enumerated() {
+      names.append(try name.string("return[\(index)]"))
+    }
+    try self.init(names: names)
   }
 }

@@ -86,6 +86,7 @@ struct Router: Sendable {
   /// route has.
   private static func segments(_ path: String) -> [Substring] {
     guard path.hasPrefix("/") else { return ["", ""] }
-    return path == "/" ? [] : path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+    return path == "/"
+      ? [] : path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
   }
 }

@@ -1,0 +1,244 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// Where a text stops being JSON.
+struct JSONError: Error, Equatable {
+  let reason: String
+  /// Bytes before it.
+  let offset: Int
+}
+
+/// A strict parser of JSON (RFC 8259): nothing that the grammar does not have, no field twice, and
+/// no deeper than 32 levels.
+struct JSONParser {
+  private let text: UnsafeBufferPointer<UInt8>
+  private var position = 0
+  private var depth = 0
+
+  private static let maximumDepth = 32
+
+  static func parse(_ text: [UInt8]) throws(JSONError) -> JSONValue {
+    // A byte behind the text ends it for `strtod` and for every comparison.
+    try (text + [0]).withUnsafeBufferPointer { bytes throws(JSONError) in
+      var parser = JSONParser(text: bytes)
+      let value = try parser.value()
+      parser.skipSpace()
+      guard parser.position == text.count else { throw parser.error("something follows the value") }
+      return value
+    }
+  }
+
+  private init(text: UnsafeBufferPointer<UInt8>) { self.text = text }
+
+  private var next: UInt8 { text[position] }
+
+  private func error(_ reason: String) -> JSONError { JSONError(reason: reason, offset: position) }
+
+  private mutating func skipSpace() {
+    while next == 0x20 || next == 0x0A || next == 0x0D || next == 0x09 { position += 1 }
+  }
+
+  private mutating func skip(_ byte: Character) -> Bool {
+    guard next == byte.asciiValue else { return false }
+    position += 1
+    return true
+  }
+
+  private mutating func expect(_ byte: Character) throws(JSONError) {
+    guard skip(byte) else { throw error("there is no \"\(byte)\"") }
+  }
+
+  // MARK: Values
+
+  private mutating func value() throws(JSONError) -> JSONValue {
+    skipSpace()
+    switch next {
+    case UInt8(ascii: "{"): return try nested { parser throws(JSONError) in try parser.object() }
+    case UInt8(ascii: "["): return try nested { parser throws(JSONError) in try parser.list() }
+    case UInt8(ascii: "\""): return .string(try string())
+    case UInt8(ascii: "t"): return try word("true", .bool(true))
+    case UInt8(ascii: "f"): return try word("false", .bool(false))
+    case UInt8(ascii: "n"): return try word("null", .null)
+    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number(try number())
+    default: throw error("there is no value")
+    }
+  }
+
+  private mutating func nested(
+    _ parse: (inout JSONParser) throws(JSONError) -> JSONValue
+  ) throws(JSONError) -> JSONValue {
+    guard depth < Self.maximumDepth else {
+      throw error("it is nested deeper than \(Self.maximumDepth) levels")
+    }
+    depth += 1
+    defer { depth -= 1 }
+    position += 1
+    return try parse(&self)
+  }
+
+  private mutating func word(
+    _ word: StaticString, _ value: JSONValue
+  ) throws(JSONError) -> JSONValue {
+    for index in 0..<word.utf8CodeUnitCount {
+      guard next == word.utf8Start[index] else { throw error("there is no value") }
+      position += 1
+    }
+    return value
+  }
+
+  private mutating func object() throws(JSONError) -> JSONValue {
+    var fields: [String: JSONValue] = [:]
+    skipSpace()
+    if skip("}") { return .object(fields) }
+    while true {
+      skipSpace()
+      let start = position
+      guard next == UInt8(ascii: "\"") else { throw error("there is no name of a field") }
+      let name = try string()
+      skipSpace()
+      try expect(":")
+      guard fields.updateValue(try value(), forKey: name) == nil else {
+        throw JSONError(reason: "the field \"\(name)\" is there twice", offset: start)
+      }
+      skipSpace()
+      if skip("}") { return .object(fields) }
+      try expect(",")
+    }
+  }
+
+  private mutating func list() throws(JSONError) -> JSONValue {
+    var numbers: [Double] = []
+    skipSpace()
+    if skip("]") { return .numbers(numbers) }
+    while true {
+      skipSpace()
+      guard next == UInt8(ascii: "-") || isDigit(next) else {
+        return try list(beginningWith: numbers.map { .number($0) })
+      }
+      numbers.append(try number())
+      skipSpace()
+      if skip("]") { return .numbers(numbers) }
+      try expect(",")
+    }
+  }
+
+  /// The rest of a list, from an element on that is no number.
+  private mutating func list(beginningWith first: [JSONValue]) throws(JSONError) -> JSONValue {
+    var list = first
+    while true {
+      list.append(try value())
+      skipSpace()
+      if skip("]") { return .list(list) }
+      try expect(",")
+    }
+  }
+
+  // MARK: Numbers
+
+  private func isDigit(_ byte: UInt8) -> Bool {
+    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+  }
+
+  private mutating func digits() throws(JSONError) {
+    guard isDigit(next) else { throw error("a digit is missing") }
+    while isDigit(next) { position += 1 }
+  }
+
+  /// A number as the nearest double; infinity or zero where it is beyond its range.
+  private mutating func number() throws(JSONError) -> Double {
+    let start = position
+    _ = skip("-")
+    if !skip("0") { try digits() } else if isDigit(next) { throw error("a number begins with 0") }
+    let integerEnd = position
+    if skip(".") { try digits() }
+    if next | 0x20 == UInt8(ascii: "e") {
+      position += 1
+      if !skip("+") { _ = skip("-") }
+      try digits()
+    }
+    if position == integerEnd, position - start <= 15 {
+      return integer(text[start..<position])
+    }
+    // The grammar has been checked, and locales are those of "C": the program sets none.
+    return UnsafeRawPointer(text.baseAddress! + start).withMemoryRebound(
+      to: CChar.self, capacity: position - start
+    ) { strtod($0, nil) }
+  }
+
+  /// Few enough digits to be exact.
+  private func integer(_ text: Slice<UnsafeBufferPointer<UInt8>>) -> Double {
+    var value = 0.0
+    for byte in text where byte != UInt8(ascii: "-") { value = value * 10 + Double(byte & 15) }
+    return text.first == UInt8(ascii: "-") ? -value : value
+  }
+
+  // MARK: Strings
+
+  private mutating func string() throws(JSONError) -> String {
+    let start = position
+    position += 1
+    var bytes: [UInt8] = []
+    while true {
+      let byte = next
+      switch byte {
+      case UInt8(ascii: "\""):
+        position += 1
+        guard let string = String(validating: bytes, as: UTF8.self) else {
+          throw JSONError(reason: "a string is not UTF-8", offset: start)
+        }
+        return string
+      case UInt8(ascii: "\\"): bytes += try escape()
+      case 0..<0x20:
+        throw error(
+          position == text.count - 1 ? "a string has no end" : "a string has a control character")
+      default:
+        bytes.append(byte)
+        position += 1
+      }
+    }
+  }
+
+  private mutating func escape() throws(JSONError) -> [UInt8] {
+    position += 1
+    let byte = next
+    position += 1
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return [byte]
+    case UInt8(ascii: "b"): return [0x08]
+    case UInt8(ascii: "f"): return [0x0C]
+    case UInt8(ascii: "n"): return [0x0A]
+    case UInt8(ascii: "r"): return [0x0D]
+    case UInt8(ascii: "t"): return [0x09]
+    case UInt8(ascii: "u"): return try unicodeEscape()
+    default:
+      position -= 1
+      throw error("there is no such escape")
+    }
+  }
+
+  private mutating func unicodeEscape() throws(JSONError) -> [UInt8] {
+    var units = [try codeUnit()]
+    if UTF16.isLeadSurrogate(units[0]), skip("\\"), skip("u") { units.append(try codeUnit()) }
+    guard let string = String(validating: units, as: UTF16.self) else {
+      throw error("half a surrogate pair stands alone")
+    }
+    return Array(string.utf8)
+  }
+
+  private mutating func codeUnit() throws(JSONError) -> UInt16 {
+    var unit: UInt16 = 0
+    for _ in 0..<4 {
+      guard let digit = Character(UnicodeScalar(next)).hexDigitValue else {
+        throw error("a hexadecimal digit is missing")
+      }
+      unit = unit << 4 | UInt16(digit)
+      position += 1
+    }
+    return unit
+  }
+}

@@ -1,0 +1,89 @@
+/// JSON as a request has it, with accessors that say where something is not what it should be.
+///
+/// FoundationEssentials' decoder is not used for requests: it does not say where a body stops being
+/// JSON, takes 1e-400 for malformed, and lets a repeated field pass.
+indirect enum JSONValue: Equatable {
+  case null
+  case bool(Bool)
+  case number(Double)
+  case string(String)
+  /// A list of numbers and of nothing else, which is what inputs are.
+  case numbers([Double])
+  case list([JSONValue])
+  case object([String: JSONValue])
+
+  var kind: String {
+    switch self {
+    case .null: "null"
+    case .bool: "true or false"
+    case .number: "a number"
+    case .string: "a string"
+    case .numbers, .list: "a list"
+    case .object: "an object"
+    }
+  }
+}
+
+extension JSONValue {
+  /// Parses a request's body. Its content type is not looked at: curl sends one of its own.
+  ///
+  /// - Throws: `Problem` 400 that says where the body stops being JSON.
+  init(body: [UInt8]) throws(Problem) {
+    guard !body.isEmpty else {
+      throw Problem(.malformedRequest, "the body is empty; JSON is expected")
+    }
+    do throws(JSONError) {
+      self = try JSONParser.parse(body)
+    } catch {
+      throw Problem(
+        .malformedRequest, "the body is not JSON: \(error.reason) at byte \(error.offset)",
+        fields: ["offset": .number(error.offset)])
+    }
+  }
+
+  /// The fields of an object that has no others than those that are `known`, so that a misspelt one
+  /// is noticed.
+  ///
+  /// - Parameter known: their names, in the order in which an error tells them
+  func fields(_ known: [String]) throws(Problem) -> [String: JSONValue] {
+    guard case .object(let fields) = self else {
+      throw Problem(.malformedRequest, "the body is \(kind); an object is expected")
+    }
+    if let unknown = fields.keys.sorted().first(where: { !known.contains($0) }) {
+      throw Problem(
+        .malformedRequest,
+        "the body has an unknown field \"\(unknown)\"; valid are \(known.joined(separator: ", "))",
+        fields: ["valid": .list(known)])
+    }
+    return fields
+  }
+
+  /// - Parameter name: what the value is called in an error, such as `inputs[3]`
+  func string(_ name: String) throws(Problem) -> String {
+    guard case .string(let string) = self else { throw unexpected(name, "a string") }
+    return string
+  }
+
+  func list(_ name: String) throws(Problem) -> [JSONValue] {
+    switch self {
+    case .list(let list): return list
+    case .numbers(let numbers): return numbers.map { .number($0) }
+    case .null, .bool, .number, .string, .object: throw unexpected(name, "a list")
+    }
+  }
+
+  /// A list of numbers as float32; infinity for what is beyond its range.
+  func vector(_ name: String) throws(Problem) -> [Float] {
+    switch self {
+    case .numbers(let numbers): return numbers.map { Float($0) }
+    case .list(let list):
+      let index = list.firstIndex { if case .number = $0 { false } else { true } } ?? 0
+      throw list[index].unexpected("\(name)[\(index)]", "a number")
+    case .null, .bool, .number, .string, .object: throw unexpected(name, "a list of numbers")
+    }
+  }
+
+  private func unexpected(_ name: String, _ expected: String) -> Problem {
+    Problem(.malformedRequest, "\(name) is \(kind); \(expected) is expected")
+  }
+}
