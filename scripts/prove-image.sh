@@ -16,7 +16,7 @@
 #
 # Environment:
 #   PROOF_DIR             where storage and logs are kept    (default /var/tmp/ntm-image-proof)
-#   DEBIAN_MIRROR         where packages come from           (default http://deb.debian.org/debian)
+#   DEBIAN_MIRROR         where packages come from               (default debootstrap's own)
 #   SWIFT_PACKAGE_MIRROR  a directory of git repositories, <owner>/<name>, that stands in for
 #                         https://github.com/ where the build cannot reach it   (default: none)
 #   PROOF_PORT            where the server listens meanwhile              (default 18080)
@@ -25,7 +25,6 @@
 set -eu
 
 PROOF_DIR=${PROOF_DIR:-/var/tmp/ntm-image-proof}
-DEBIAN_MIRROR=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 SUITE=bookworm
 STORAGE_DRIVER=${STORAGE_DRIVER:-overlay}
 export BUILDAH_ISOLATION="${BUILDAH_ISOLATION:-chroot}"
@@ -60,7 +59,7 @@ make_runtime_base() {
   say "making $RUNTIME with debootstrap"
   container=$(buildah from scratch)
   root=$(buildah mount "$container")
-  debootstrap --variant=minbase "$SUITE" "$root" "$DEBIAN_MIRROR" \
+  debootstrap --variant=minbase "$SUITE" "$root" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} \
     >"$PROOF_DIR/debootstrap.log" 2>&1 || die "debootstrap failed: $PROOF_DIR/debootstrap.log"
   for excluded in doc man info locale groff lintian linda; do
     echo "path-exclude /usr/share/$excluded/*"

@@ -40,13 +40,13 @@ struct Import: ParsableCommand {
 
   func run() throws {
     guard force || !FileManager.default.fileExists(atPath: output) else {
-      throw ValidationError("\(output) is there already; --force replaces it")
+      throw Failure("\(output) is there already; --force replaces it")
     }
     var file: ModelFile
     do {
       file = try WeightImport.model(from: SafeTensorsFile(path: weights), dialect: dialect)
     } catch {
-      throw ValidationError("\(weights): \(error)")
+      throw Failure("\(weights): \(error)")
     }
     if let task { file.description.task = task }
     if let source { file.description.source = source }

@@ -19,7 +19,7 @@ struct Inspect: ParsableCommand {
     do {
       content = try SafeTensorsFile(path: file)
     } catch {
-      throw ValidationError("\(file): \(error)")
+      throw Failure("\(file): \(error)")
     }
     if content.header.metadata["format"] == ModelFile.format {
       try describe(load())
@@ -45,7 +45,7 @@ struct Inspect: ParsableCommand {
     do throws(ModelFileError) {
       return try ModelFile.load(file)
     } catch {
-      throw ValidationError("\(file): \(error.reason)")
+      throw Failure("\(file): \(error.reason)")
     }
   }
 

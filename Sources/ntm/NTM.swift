@@ -21,3 +21,9 @@ struct NTM: ParsableCommand {
     }
   }
 }
+
+/// A failure that is not one of the command line's form.
+struct Failure: Error, CustomStringConvertible {
+  let description: String
+  init(_ description: String) { self.description = description }
+}

@@ -45,6 +45,6 @@ struct TimeSpan: ExpressibleByArgument {
     where seconds.truncatingRemainder(dividingBy: length) == 0 {
       return "\(Int(seconds / length))\(unit)"
     }
-    return "\(seconds)s"
+    return seconds == seconds.rounded() ? "\(Int(seconds))s" : "\(seconds)s"
   }
 }

@@ -34,7 +34,7 @@ struct Run: ParsableCommand {
       do {
         result = try session.step(Array(line.utf8))
       } catch {
-        throw ValidationError("line \(number): \(error)")
+        throw Failure("line \(number): \(error)")
       }
       print(String(decoding: result, as: UTF8.self))
     }
