@@ -13,6 +13,7 @@ let package = Package(
   platforms: [.macOS(.v26)],
   products: [
     .library(name: "NTMModel", targets: ["NTMModel"]),
+    .library(name: "NTMTraining", targets: ["NTMTraining"]),
     .library(name: "NTMServer", targets: ["NTMServer"]),
     .executable(name: "ntm", targets: ["ntm"]),
   ],
@@ -36,6 +37,8 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .target(
+      name: "NTMTraining", dependencies: ["NTMModel"], swiftSettings: swiftSettings),
+    .target(
       name: "NTMServer",
       dependencies: [
         "CMicroHTTPD", "NTMModel", .product(name: "Logging", package: "swift-log"),
@@ -51,6 +54,9 @@ let package = Package(
       swiftSettings: swiftSettings),
     .testTarget(
       name: "NTMModelTests", dependencies: ["NTMModel"], resources: [.copy("Fixtures")],
+      swiftSettings: swiftSettings),
+    .testTarget(
+      name: "NTMTrainingTests", dependencies: ["NTMModel", "NTMTraining"],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "NTMServerTests", dependencies: ["NTMModel", "NTMServer"], swiftSettings: swiftSettings),

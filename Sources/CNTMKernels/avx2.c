@@ -2,6 +2,8 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #define NTM_VARIANT ntm_kernels_avx2
 #define NTM_VARIANT_NAME "avx2"
+#include "vectors.inc"
+#include "gradients.inc"
 #include "kernels.inc"
 #pragma clang attribute pop
 #endif

@@ -2,6 +2,8 @@
 #pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
 #define NTM_VARIANT ntm_kernels_avx512
 #define NTM_VARIANT_NAME "avx512"
+#include "vectors.inc"
+#include "gradients.inc"
 #include "kernels.inc"
 #pragma clang attribute pop
 #endif

@@ -41,6 +41,8 @@ struct ntm_write {
   const float *add;        // a, M
 };
 
+struct ntm_gradients;
+
 struct ntm_kernels {
   const char *name;
 
@@ -82,6 +84,61 @@ struct ntm_kernels {
 
   /// Whether all n values are finite.
   bool (*all_finite)(const float *x, size_t n);
+
+  const struct ntm_gradients *gradients;
+};
+
+/// Derivatives of the kernels, for back-propagation. d_x is the gradient of the loss with respect to
+/// x; "+=" says that a gradient is added to what is there, "=" that it replaces it.
+struct ntm_gradients {
+  /// d_x = d_y * function'(x), given y = function(x).
+  void (*apply)(enum ntm_function function, const float *x, const float *y, const float *d_y,
+                float *d_x, size_t n);
+
+  /// Of ntm_kernels.lstm. d_c holds the gradient with respect to c on entry, to c_before on return;
+  /// d_gates =.
+  void (*lstm)(const float *gates, const float *c_before, const float *c, const float *d_h,
+               float *d_c, float *d_gates, size_t n);
+
+  /// Of similarity: d_memory +=, d_key +=.
+  void (*similarity)(const float *memory, size_t blocks, size_t columns, const float *key,
+                     float offset, const float *d_dots, const float *d_squares,
+                     float d_key_square, float *d_memory, float *d_key);
+
+  /// Of content, given similarity()'s results and the weighting that content() made of them.
+  /// d_weighting is the gradient on entry; d_dots =, d_squares =, d_strength =; gives the gradient
+  /// with respect to the key's square.
+  float (*content)(const float *dots, const float *squares, size_t rows, float key_square,
+                   enum ntm_cosine_guard guard, float epsilon, float strength,
+                   const float *weighting, const float *d_weighting, float *d_dots,
+                   float *d_squares, float *d_strength);
+
+  /// Of interpolate, over whole vectors of padded rows. d_weighting: with respect to the result on
+  /// entry, to the content weighting on return; d_before +=; gives the gradient of the gate.
+  float (*interpolate)(float *d_weighting, const float *content, const float *before, float gate,
+                       float *d_before, size_t n);
+
+  /// Sum of x[i] * y[i], i < n.
+  float (*dot)(const float *x, const float *y, size_t n);
+
+  /// Of sharpen. d_weighting: with respect to the result on entry, to `shifted` on return; gives
+  /// the gradient of the sharpening.
+  float (*sharpen)(const float *shifted, const float *weighting, size_t rows, float sharpening,
+                   float epsilon, float *d_weighting);
+
+  /// Of read: d_memory +=, d_weighting +=.
+  void (*read)(const float *memory, size_t blocks, size_t columns, const float *weighting,
+               const float *d_read, float *d_memory, float *d_weighting);
+
+  /// Of write, for one of `count` heads that write at once: d_weighting +=, d_erase +=, d_add +=.
+  /// d_memory is the gradient with respect to what was written, and stays.
+  void (*write_head)(const float *from, const float *d_memory, size_t blocks, size_t columns,
+                     const struct ntm_write *heads, size_t count, size_t head,
+                     float *d_weighting, float *d_erase, float *d_add);
+
+  /// Of write: d_memory, with respect to `to` on entry, to `from` on return.
+  void (*write_memory)(float *d_memory, size_t blocks, size_t columns,
+                       const struct ntm_write *heads, size_t count);
 };
 
 /// The variants that this processor runs, fastest first; NULL past the last.

@@ -64,7 +64,7 @@ extension Configuration {
 }
 
 extension StartState {
-  var parts: [(name: String, value: StartValue)] {
+  package var parts: [(name: String, value: StartValue)] {
     [
       ("memory", memory), ("weightings", weightings), ("reads", reads), ("hidden", hidden),
       ("cell", cell),

@@ -1,13 +1,13 @@
 /// From a head's raw parameters to its weighting (paper, section 3.3).
-struct AddressingStep: Sendable {
-  let addressing: Addressing
-  let rows: Int
-  let shape: Kernels.Shape
-  let kernels: Kernels
+package struct AddressingStep: Sendable {
+  package let addressing: Addressing
+  package let rows: Int
+  package let shape: Kernels.Shape
+  package let kernels: Kernels
   /// The shift's displacements as 0..<N.
-  private let taps: [Int]
+  package let taps: [Int]
 
-  init(_ configuration: Configuration, kernels: Kernels) {
+  package init(_ configuration: Configuration, kernels: Kernels) {
     addressing = configuration.dialect.addressing
     rows = configuration.memory.rows
     shape = Kernels.Shape(
@@ -24,7 +24,7 @@ struct AddressingStep: Sendable {
 
   /// Turns raw parameters into k, β, g, s and γ, in the same places of `values`. A continuous shift
   /// becomes its displacement in rows.
-  func activate(
+  package func activate(
     _ head: HeadParameters, raw: UnsafePointer<Float>, values: UnsafeMutablePointer<Float>
   ) {
     apply(addressing.key, raw, values, head.key)
@@ -44,7 +44,7 @@ struct AddressingStep: Sendable {
   }
 
   /// Applies an activation to a range of the parameters.
-  func apply(
+  package func apply(
     _ activation: Activation, _ raw: UnsafePointer<Float>, _ values: UnsafeMutablePointer<Float>,
     _ range: Range<Int>
   ) {
@@ -75,10 +75,19 @@ struct AddressingStep: Sendable {
   // MARK: Weighting
 
   /// The scratch vectors that addressing needs, N values each, padded.
-  struct Scratch {
+  package struct Scratch {
     let dots: UnsafeMutablePointer<Float>
     let squares: UnsafeMutablePointer<Float>
     let shifted: UnsafeMutablePointer<Float>
+
+    package init(
+      dots: UnsafeMutablePointer<Float>, squares: UnsafeMutablePointer<Float>,
+      shifted: UnsafeMutablePointer<Float>
+    ) {
+      self.dots = dots
+      self.squares = squares
+      self.shifted = shifted
+    }
   }
 
   /// w_t of one head.
@@ -87,10 +96,13 @@ struct AddressingStep: Sendable {
   ///   - memory: what the head addresses, in blocks
   ///   - values: all heads' parameters after `activate`
   ///   - before: w_{t−1}, N values, padded
+  ///   - scratch: afterwards `shifted` is w̃, where there is a shift
   ///   - weighting: w_t, N values, padded
-  func address(
+  ///   - content: takes a copy of w^c, for training
+  package func address(
     _ memory: UnsafePointer<Float>, with head: HeadParameters, values: UnsafePointer<Float>,
-    before: UnsafePointer<Float>, scratch: Scratch, into weighting: UnsafeMutablePointer<Float>
+    before: UnsafePointer<Float>, scratch: Scratch, into weighting: UnsafeMutablePointer<Float>,
+    content: UnsafeMutablePointer<Float>? = nil
   ) {
     let similarity = addressing.similarity
 
@@ -101,6 +113,7 @@ struct AddressingStep: Sendable {
     kernels.content(
       dots: scratch.dots, squares: scratch.squares, rows: rows, keySquare: keySquare,
       similarity: similarity, strength: head.strength.map { values[$0] } ?? 1, into: weighting)
+    content?.update(from: weighting, count: shape.paddedRows)
     // w^g (equation 7)
     if let gate = head.gate {
       kernels.interpolate(weighting, before: before, gate: values[gate], count: shape.paddedRows)
@@ -128,9 +141,7 @@ struct AddressingStep: Sendable {
         shifted.update(repeating: .nan, count: rows)
         return
       }
-      let whole = shift[0].rounded(.down)
-      let part = shift[0] - whole
-      let first = ((Int(whole) % rows) + rows) % rows
+      let (first, part) = split(shift[0])
       add(weighting, movedBy: first, times: 1 - part, to: shifted)
       add(weighting, movedBy: (first + 1) % rows, times: part, to: shifted)
     } else {
@@ -140,8 +151,15 @@ struct AddressingStep: Sendable {
     }
   }
 
+  /// A displacement as the nearer tap towards lower rows, in 0..<N, and the part of the way to the
+  /// next.
+  package func split(_ displacement: Float) -> (first: Int, part: Float) {
+    let whole = displacement.rounded(.down)
+    return (((Int(whole) % rows) + rows) % rows, displacement - whole)
+  }
+
   /// shifted(i) += scale · weighting(i − tap), indices modulo N, 0 ≤ tap < N.
-  private func add(
+  package func add(
     _ weighting: UnsafePointer<Float>, movedBy tap: Int, times scale: Float,
     to shifted: UnsafeMutablePointer<Float>
   ) {

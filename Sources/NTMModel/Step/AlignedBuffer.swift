@@ -9,15 +9,15 @@
 /// Numbers at an address that is a multiple of a cache line, owned by one value.
 ///
 /// Sendable: it is the only owner of its memory, and Swift lets one thread at a time mutate it.
-struct AlignedBuffer<Element: BinaryFloatingPoint & BitwiseCopyable>: ~Copyable, @unchecked Sendable
+package struct AlignedBuffer<Element: BinaryFloatingPoint & BitwiseCopyable>: ~Copyable, @unchecked Sendable
 {
-  let base: UnsafeMutablePointer<Element>
-  let count: Int
+  package let base: UnsafeMutablePointer<Element>
+  package let count: Int
 
   /// Zeros.
   ///
   /// - Throws: `AllocationError` when the system has no room for it.
-  init(zeros count: Int) throws(AllocationError) {
+  package init(zeros count: Int) throws(AllocationError) {
     var memory: UnsafeMutableRawPointer?
     let bytes = max(count, 1) * MemoryLayout<Element>.stride
     guard posix_memalign(&memory, 64, bytes) == 0, let memory else {
@@ -30,14 +30,14 @@ struct AlignedBuffer<Element: BinaryFloatingPoint & BitwiseCopyable>: ~Copyable,
 
   deinit { free(base) }
 
-  func copy() throws(AllocationError) -> AlignedBuffer<Element> {
+  package func copy() throws(AllocationError) -> AlignedBuffer<Element> {
     let copy = try AlignedBuffer<Element>(zeros: count)
     copy.base.update(from: base, count: count)
     return copy
   }
 
   /// Whether both hold the same bits.
-  func isIdentical(to other: borrowing AlignedBuffer<Element>) -> Bool {
+  package func isIdentical(to other: borrowing AlignedBuffer<Element>) -> Bool {
     count == other.count && memcmp(base, other.base, count * MemoryLayout<Element>.stride) == 0
   }
 }

@@ -2,16 +2,16 @@
 ///
 /// Every head has, in this order and where its dialect has the stage: key k [M], key strength β,
 /// gate g, shift s [taps], sharpening γ; a head that writes also erase e [M] and add a [M].
-struct HeadParameters: Equatable, Sendable {
-  let key: Range<Int>
-  let strength: Int?
-  let gate: Int?
-  let shift: Range<Int>?
-  let sharpening: Int?
-  let erase: Range<Int>?
-  let add: Range<Int>?
+package struct HeadParameters: Equatable, Sendable {
+  package let key: Range<Int>
+  package let strength: Int?
+  package let gate: Int?
+  package let shift: Range<Int>?
+  package let sharpening: Int?
+  package let erase: Range<Int>?
+  package let add: Range<Int>?
   /// All of them.
-  let range: Range<Int>
+  package let range: Range<Int>
 
   init(_ head: Head, startingAt start: Int, columns: Int, dialect: Dialect) {
     var end = start
@@ -33,7 +33,7 @@ struct HeadParameters: Equatable, Sendable {
 
 extension Configuration {
   /// The parameters of all heads, in their order.
-  var headParameters: [HeadParameters] {
+  package var headParameters: [HeadParameters] {
     var end = 0
     return heads.map { head in
       let parameters = HeadParameters(

@@ -1,39 +1,39 @@
-internal import CNTMKernels
+package import CNTMKernels
 
 /// The vector kernels of this processor; `CNTMKernels.h` says what each computes, over which
 /// layout.
 ///
 /// They are chosen once. All variants give the same bits, so the choice shows in speed alone.
-struct Kernels: Sendable {
+package struct Kernels: Sendable {
   /// A constant table of the C library that lives as long as the process.
-  private nonisolated(unsafe) let table: UnsafePointer<ntm_kernels>
+  package nonisolated(unsafe) let table: UnsafePointer<ntm_kernels>
 
   /// The fastest variant that this processor runs.
-  static let best = all[0]
+  package static let best = all[0]
 
   /// Every variant that this processor runs, fastest first.
-  static let all: [Kernels] = Array(
+  package static let all: [Kernels] = Array(
     sequence(first: 0) { $0 + 1 }.lazy.map { ntm_kernels_variant($0) }.prefix { $0 != nil }
   ).map { Kernels(table: $0!) }
 
   var name: String { String(cString: table.pointee.name) }
 
   /// Floats in a vector; memory is laid out in blocks of so many rows.
-  static let lanes = Int(NTM_LANES)
+  package static let lanes = Int(NTM_LANES)
 
   /// n rounded up to whole vectors.
   @inline(__always)
-  static func padded(_ n: Int) -> Int { (n + lanes - 1) / lanes * lanes }
+  package static func padded(_ n: Int) -> Int { (n + lanes - 1) / lanes * lanes }
 
   /// What each call says beside the pointers: the memory's blocks and columns.
-  struct Shape: Sendable {
-    let blocks: Int
-    let columns: Int
-    var paddedRows: Int { blocks * Kernels.lanes }
+  package struct Shape: Sendable {
+    package let blocks: Int
+    package let columns: Int
+    package var paddedRows: Int { blocks * Kernels.lanes }
   }
 
   @inline(__always)
-  func apply(
+  package func apply(
     _ activation: Activation, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
     count: Int
   ) {
@@ -41,7 +41,7 @@ struct Kernels: Sendable {
   }
 
   @inline(__always)
-  func lstm(
+  package func lstm(
     gates: UnsafePointer<Float>, cellBefore: UnsafePointer<Float>,
     cell: UnsafeMutablePointer<Float>, hidden: UnsafeMutablePointer<Float>, units: Int
   ) {
@@ -50,7 +50,7 @@ struct Kernels: Sendable {
 
   /// - Returns: |k + offset|²
   @inline(__always)
-  func similarity(
+  package func similarity(
     _ memory: UnsafePointer<Float>, _ shape: Shape, key: UnsafePointer<Float>, offset: Float,
     dots: UnsafeMutablePointer<Float>, squares: UnsafeMutablePointer<Float>
   ) -> Float {
@@ -58,7 +58,7 @@ struct Kernels: Sendable {
   }
 
   @inline(__always)
-  func content(
+  package func content(
     dots: UnsafeMutablePointer<Float>, squares: UnsafePointer<Float>, rows: Int, keySquare: Float,
     similarity: Cosine, strength: Float, into weighting: UnsafeMutablePointer<Float>
   ) {
@@ -68,7 +68,7 @@ struct Kernels: Sendable {
   }
 
   @inline(__always)
-  func interpolate(
+  package func interpolate(
     _ weighting: UnsafeMutablePointer<Float>, before: UnsafePointer<Float>, gate: Float, count: Int
   ) {
     table.pointee.interpolate(weighting, before, gate, count)
@@ -76,21 +76,21 @@ struct Kernels: Sendable {
 
   /// y += scale · x
   @inline(__always)
-  func accumulate(
+  package func accumulate(
     _ y: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, scale: Float, count: Int
   ) {
     table.pointee.accumulate(y, x, scale, count)
   }
 
   @inline(__always)
-  func sharpen(
+  package func sharpen(
     _ weighting: UnsafeMutablePointer<Float>, rows: Int, sharpening: Float, epsilon: Float
   ) {
     table.pointee.sharpen(weighting, rows, sharpening, epsilon)
   }
 
   @inline(__always)
-  func read(
+  package func read(
     _ memory: UnsafePointer<Float>, _ shape: Shape, weighting: UnsafePointer<Float>,
     into read: UnsafeMutablePointer<Float>
   ) {
@@ -99,7 +99,7 @@ struct Kernels: Sendable {
 
   /// - Returns: whether all that was written is finite
   @inline(__always)
-  func write(
+  package func write(
     from: UnsafePointer<Float>, to: UnsafeMutablePointer<Float>, _ shape: Shape,
     heads: UnsafePointer<HeadWrite>, count: Int
   ) -> Bool {
@@ -107,16 +107,16 @@ struct Kernels: Sendable {
   }
 
   @inline(__always)
-  func areFinite(_ values: UnsafePointer<Float>, count: Int) -> Bool {
+  package func areFinite(_ values: UnsafePointer<Float>, count: Int) -> Bool {
     table.pointee.all_finite(values, count)
   }
 }
 
 /// One head's part in a write: its weighting (padded rows), erase and add vectors (M).
-typealias HeadWrite = ntm_write
+package typealias HeadWrite = ntm_write
 
 extension HeadWrite {
-  init(
+  package init(
     by weighting: UnsafePointer<Float>, erasing erase: UnsafePointer<Float>,
     adding add: UnsafePointer<Float>
   ) {
@@ -125,7 +125,7 @@ extension HeadWrite {
 }
 
 extension Activation {
-  fileprivate var function: ntm_function {
+  package var function: ntm_function {
     switch self {
     case .identity: NTM_IDENTITY
     case .relu: NTM_RELU
@@ -138,7 +138,7 @@ extension Activation {
 }
 
 extension Cosine.Guard {
-  fileprivate var kernelGuard: ntm_cosine_guard {
+  package var kernelGuard: ntm_cosine_guard {
     switch self {
     case .none: NTM_GUARD_NONE
     case .normFloor: NTM_GUARD_NORM_FLOOR

@@ -1,22 +1,25 @@
 /// Addressing, reading and writing of all heads in one step, in the order that the dialect has.
-struct MemoryStep: Sendable {
+package struct MemoryStep: Sendable {
   let configuration: Configuration
-  let heads: [HeadParameters]
-  let addressing: AddressingStep
+  package let heads: [HeadParameters]
+  package let addressing: AddressingStep
   private let kernels: Kernels
 
-  init(_ configuration: Configuration, kernels: Kernels) {
+  package init(_ configuration: Configuration, kernels: Kernels) {
     self.configuration = configuration
     self.kernels = kernels
     heads = configuration.headParameters
     addressing = AddressingStep(configuration, kernels: kernels)
   }
 
-  /// Turns `workspace.rawParameters` into the heads' parameters, `workspace.parameters`.
-  func activate(_ workspace: inout Workspace) {
-    let (raw, values) = (workspace.rawParameters, workspace.parameters)
+  /// Turns the raw parameters of all heads into what they mean.
+  package func activate(raw: UnsafePointer<Float>, values: UnsafeMutablePointer<Float>) {
+    var raw = raw
     if let clip = configuration.dialect.parameterClip {
-      Self.clip(raw, count: heads.last?.range.upperBound ?? 0, to: clip)
+      let count = heads.last?.range.upperBound ?? 0
+      values.update(from: raw, count: count)
+      Self.clip(values, count: count, to: clip)
+      raw = UnsafePointer(values)
     }
     let write = configuration.dialect.write
     for head in heads {
@@ -29,7 +32,7 @@ struct MemoryStep: Sendable {
   }
 
   /// Values to ±bound; NaN stays NaN.
-  static func clip(_ values: UnsafeMutablePointer<Float>, count: Int, to bound: Float) {
+  package static func clip(_ values: UnsafeMutablePointer<Float>, count: Int, to bound: Float) {
     for i in 0..<count {
       if values[i] > bound { values[i] = bound } else if values[i] < -bound { values[i] = -bound }
     }

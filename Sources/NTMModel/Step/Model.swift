@@ -67,7 +67,7 @@ public final class Model: Sendable {
     weights.apply(
       weights.layout.heads, workspace.outputInput, into: workspace.rawParameters,
       scratch: workspace.products.base)
-    memory.activate(&workspace)
+    memory.activate(raw: workspace.rawParameters, values: workspace.parameters)
     guard kernels.areFinite(workspace.parameters, count: weights.layout.heads.outputs) else {
       throw .nonFiniteResult(.headParameters)
     }

@@ -32,7 +32,7 @@ public final class StateLayout: Equatable, Sendable {
   /// Floats in a state's buffer.
   let bufferCount: Int
 
-  init(_ configuration: Configuration) {
+  package init(_ configuration: Configuration) {
     let (rows, columns) = (configuration.memory.rows, configuration.memory.columns)
     let recurrentLayers =
       configuration.controller.kind == .lstm ? configuration.controller.layers : 0

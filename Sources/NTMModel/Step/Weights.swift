@@ -1,37 +1,44 @@
 /// A model's trained values: one canonical set of matrices, whatever implementation trained them.
-struct Weights: ~Copyable, Sendable {
+package struct Weights: ~Copyable, Sendable {
   /// One tensor: its name in a model file, its shape (row-major) and where it lies in `buffer`.
-  struct Tensor: Equatable, Sendable {
-    let name: String
-    let shape: [Int]
-    let offset: Int
-    var count: Int { shape.reduce(1, *) }
+  package struct Tensor: Equatable, Sendable {
+    package let name: String
+    package let shape: [Int]
+    package let offset: Int
+
+    package init(name: String, shape: [Int], offset: Int) {
+      self.name = name
+      self.shape = shape
+      self.offset = offset
+    }
+
+    package var count: Int { shape.reduce(1, *) }
     /// Values of one row: the last dimension.
     var rowCount: Int { shape.last ?? 1 }
   }
 
   /// A linear map y = W x + b.
-  struct Linear: Equatable, Sendable {
+  package struct Linear: Equatable, Sendable {
     /// W, outputs × inputs
-    let weight: Tensor
+    package let weight: Tensor
     /// b, outputs
-    let bias: Tensor
-    let outputs: Int
-    let inputs: Int
+    package let bias: Tensor
+    package let outputs: Int
+    package let inputs: Int
   }
 
   /// Where every tensor of a configuration lies.
-  struct Layout: Sendable {
+  package struct Layout: Sendable {
     /// Each layer of the controller. An LSTM's takes [input, h] and gives the sums of the input,
     /// forget, cell and output gates, H rows each; a feed-forward one takes its input, gives H.
-    let controller: [Linear]
+    package let controller: [Linear]
     /// h_t to the parameters of all heads; `HeadParameters` says which row is which.
-    let heads: Linear
+    package let heads: Linear
     /// [h_t, r_t…] or h_t to the logits.
-    let output: Linear
-    let count: Int
+    package let output: Linear
+    package let count: Int
 
-    init(_ configuration: Configuration) {
+    package init(_ configuration: Configuration) {
       var end = 0
       func tensor(_ name: String, _ shape: [Int]) -> Tensor {
         defer { end += Kernels.padded(shape.reduce(1, *)) }
@@ -57,7 +64,7 @@ struct Weights: ~Copyable, Sendable {
       count = end
     }
 
-    var tensors: [Tensor] { (controller + [heads, output]).flatMap { [$0.weight, $0.bias] } }
+    package var tensors: [Tensor] { (controller + [heads, output]).flatMap { [$0.weight, $0.bias] } }
   }
 
   let layout: Layout
