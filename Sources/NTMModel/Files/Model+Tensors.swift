@@ -11,6 +11,13 @@ extension Model {
   ///
   /// - Throws: `ConfigurationError`, `AllocationError`, or what `source` throws.
   public convenience init(_ configuration: Configuration, source: TensorSource) throws {
+    try self.init(configuration, kernels: .best, source: source)
+  }
+
+  /// As above, with a choice of kernels, which shows in speed alone.
+  convenience init(
+    _ configuration: Configuration, kernels: Kernels, source: TensorSource
+  ) throws {
     try configuration.validate()
     let weights = try Weights(layout: Weights.Layout(configuration)) { tensor, range, values in
       try source(tensor.name, tensor.shape, range, values)
@@ -24,7 +31,8 @@ extension Model {
         }
       }
     }
-    self.init(configuration: configuration, weights: weights, start: start)
+    self.init(
+      configuration: configuration, weights: weights, start: start, kernels: kernels)
   }
 
   /// A tensor of a model file.
