@@ -8,7 +8,8 @@ struct TraceTests {
 
   @Test(arguments: traces)
   func reproduces(_ file: ReferenceFile) throws {
-    let trace = try JSONDecoder().decode(Trace.self, from: Data(contentsOf: URL(filePath: file.path)))
+    let trace = try JSONDecoder().decode(
+      Trace.self, from: Data(contentsOf: URL(filePath: file.path)))
     let weights = try SafeTensorsFile(path: "\(file.folder)/\(trace.model)")
     let model = try WeightImport.model(from: weights).model
     let deviations = try run(trace, model)
