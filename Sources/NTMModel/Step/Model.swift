@@ -68,9 +68,11 @@ public final class Model: Sendable {
       weights.layout.heads, workspace.outputInput, into: workspace.rawParameters,
       scratch: workspace.products.base)
     memory.activate(&workspace)
-    guard kernels.areFinite(workspace.parameters, count: weights.layout.heads.outputs) else {
-      throw .nonFiniteResult(.headParameters)
-    }
+    // The raw ones too: a clip would hide that they, or h_t before them, are infinite.
+    let parameterCount = weights.layout.heads.outputs
+    guard kernels.areFinite(workspace.rawParameters, count: parameterCount),
+      kernels.areFinite(workspace.parameters, count: parameterCount)
+    else { throw .nonFiniteResult(.headParameters) }
     guard memory.run(state: state, workspace: &workspace) else { throw .nonFiniteResult(.memory) }
     // Weightings, reads, h and c lie one after another.
     let rest = stateLayout.weightings.offset

@@ -34,6 +34,24 @@ func expectIdentical(
     sourceLocation: sourceLocation)
 }
 
+/// Expects two states to hold the same bits.
+func expectIdentical(
+  _ state: borrowing State, _ other: borrowing State, _ comment: Comment? = nil,
+  sourceLocation: SourceLocation = #_sourceLocation
+) {
+  let same = state.isIdentical(to: other) && other.isIdentical(to: state)
+  #expect(same, comment, sourceLocation: sourceLocation)
+}
+
+/// Expects two states to differ in some bit.
+func expectDifferent(
+  _ state: borrowing State, _ other: borrowing State, _ comment: Comment? = nil,
+  sourceLocation: SourceLocation = #_sourceLocation
+) {
+  let same = state.isIdentical(to: other) || other.isIdentical(to: state)
+  #expect(!same, comment, sourceLocation: sourceLocation)
+}
+
 /// Expects `body` to throw an error whose text contains every one of `parts`.
 func expectError(
   naming parts: String..., sourceLocation: SourceLocation = #_sourceLocation,
