@@ -86,7 +86,7 @@ extension Addressing {
     switch shift {
     case .taps(let taps, _):
       guard (1...Configuration.Limit.taps).contains(taps.count), Set(taps).count == taps.count,
-        taps.allSatisfy({ abs($0) < Configuration.Limit.size })
+        taps.allSatisfy({ $0.magnitude < Configuration.Limit.size })
       else {
         throw ConfigurationError(
           field: "addressing.shift.taps", reason: "is \(taps); distinct displacements are valid")

@@ -54,16 +54,17 @@ func expectDifferent(
 
 /// Expects `body` to throw an error whose text contains every one of `parts`.
 func expectError(
-  naming parts: String..., sourceLocation: SourceLocation = #_sourceLocation,
+  _ parts: [String], _ what: String = "", sourceLocation: SourceLocation = #_sourceLocation,
   _ body: () throws -> Void
 ) {
   do {
     try body()
-    Issue.record("nothing was thrown; expected: \(parts)", sourceLocation: sourceLocation)
+    Issue.record(
+      "\(what): nothing was thrown; expected: \(parts)", sourceLocation: sourceLocation)
   } catch {
     for part in parts {
       #expect(
-        "\(error)".contains(part), "\"\(error)\" does not name \(part)",
+        "\(error)".contains(part), "\(what): \"\(error)\" does not name \(part)",
         sourceLocation: sourceLocation)
     }
   }
