@@ -4,8 +4,9 @@
 
   @testable import NTMModel
 
-  /// Steps keep nothing: after a thousand of them the C library's allocator has handed out as many
-  /// bytes as before. Measured in a process of its own, because other tests allocate meanwhile.
+  /// Steps keep nothing: a thousand of them leave the C library's allocator as it was. Measured in
+  /// a process of its own, because other tests allocate meanwhile. What that process does beside
+  /// the steps may take some bytes; a step that kept anything would take at least 24 each.
   ///
   /// This sees what is not given back, whoever allocated it (Swift, OpenBLAS, C); it does not see
   /// what is freed within the step.
@@ -28,7 +29,7 @@
         let before = heapBytes()
         step(1000, test.model, input, &state, &workspace)
         let after = heapBytes()
-        #expect(after == before, "\(test.model.configuration)")
+        #expect(after - before < 10_000, "\(after - before) bytes: \(test.model.configuration)")
       }
     }
 
