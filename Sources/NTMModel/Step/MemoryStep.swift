@@ -14,9 +14,13 @@ struct MemoryStep: Sendable {
 
   /// Turns `workspace.rawParameters` into the heads' parameters, `workspace.parameters`.
   func activate(_ workspace: inout Workspace) {
-    let (raw, values) = (workspace.rawParameters, workspace.parameters)
+    let values = workspace.parameters
+    var raw = UnsafePointer(workspace.rawParameters)
     if let clip = configuration.dialect.parameterClip {
-      Self.clip(raw, count: heads.last?.range.upperBound ?? 0, to: clip)
+      let count = heads.last?.range.upperBound ?? 0
+      values.update(from: raw, count: count)
+      Self.clip(values, count: count, to: clip)
+      raw = UnsafePointer(values)
     }
     let write = configuration.dialect.write
     for head in heads {
