@@ -52,11 +52,14 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: swiftSettings),
-    .testTarget(
-      name: "NTMModelTests", dependencies: ["NTMModel"], resources: [.copy("Fixtures")],
+    .target(
+      name: "NTMTestSupport", dependencies: ["NTMModel"], path: "Tests/NTMTestSupport",
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "NTMTrainingTests", dependencies: ["NTMModel", "NTMTraining"],
+      name: "NTMModelTests", dependencies: ["NTMModel", "NTMTestSupport"],
+      resources: [.copy("Fixtures")], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "NTMTrainingTests", dependencies: ["NTMModel", "NTMTestSupport", "NTMTraining"],
       swiftSettings: swiftSettings),
     .testTarget(
       name: "NTMServerTests", dependencies: ["NTMModel", "NTMServer"], swiftSettings: swiftSettings),

@@ -1,7 +1,7 @@
 // The loops of a Neural Turing Machine's step that need the processor's vector units.
 //
 // Every function exists once, in kernels.inc, over vectors of NTM_LANES floats, and is compiled
-// for several instruction sets; ntm_kernels_best() picks one at run time. Each output is one fixed
+// for several instruction sets; the fastest that the processor has is picked at run time. Each output is one fixed
 // chain of correctly rounded operations (fused multiply-adds are explicit, contraction is off, sums
 // over lanes have one order), so all variants give the same bits.
 //

@@ -15,7 +15,7 @@ extension Configuration {
   /// Bounds that keep every product of two sizes far from overflow, and every buffer addressable.
   enum Limit {
     static let size = 1 << 24
-    static let rows = 1 << 31
+    static let rows = 1 << 30
     static let layers = 64
     static let heads = 256
     static let taps = 1 << 10
@@ -87,7 +87,7 @@ extension Addressing {
     switch shift {
     case .taps(let taps, _):
       guard (1...Configuration.Limit.taps).contains(taps.count), Set(taps).count == taps.count,
-        taps.allSatisfy({ abs($0) < Configuration.Limit.size })
+        taps.allSatisfy({ $0.magnitude < Configuration.Limit.size })
       else {
         throw ConfigurationError(
           field: "addressing.shift.taps", reason: "is \(taps); distinct displacements are valid")

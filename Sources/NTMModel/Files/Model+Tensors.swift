@@ -11,6 +11,13 @@ extension Model {
   ///
   /// - Throws: `ConfigurationError`, `AllocationError`, or what `source` throws.
   public convenience init(_ configuration: Configuration, source: TensorSource) throws {
+    try self.init(configuration, kernels: .best, source: source)
+  }
+
+  /// As above, with a choice of kernels, which shows in speed alone.
+  package convenience init(
+    _ configuration: Configuration, kernels: Kernels, source: TensorSource
+  ) throws {
     try configuration.validate()
     let weights = try Weights(layout: Weights.Layout(configuration)) { tensor, range, values in
       try source(tensor.name, tensor.shape, range, values)
@@ -24,7 +31,8 @@ extension Model {
         }
       }
     }
-    self.init(configuration: configuration, weights: weights, start: start)
+    self.init(
+      configuration: configuration, weights: weights, start: start, kernels: kernels)
   }
 
   /// A tensor of a model file.
@@ -66,11 +74,26 @@ extension Model {
     }
   }
 
+  /// The parts of a start state that a model file has tensors for.
+  private static func storedParts(
+    _ layout: StateLayout, _ start: StartState
+  ) -> [StateLayout.Part] {
+    zip(layout.parts, start.parts)
+      .filter { part, value in value.value == .stored && part.valueCount > 0 }.map(\.0)
+  }
+
+  /// Name and shape of every tensor that a model file has for a configuration, as `tensors`.
+  static func tensorShapes(of configuration: Configuration) -> [(name: String, shape: [Int])] {
+    let weights = Weights.Layout(configuration).tensors.map { ($0.name, $0.shape) }
+    let start = storedParts(StateLayout(configuration), configuration.start)
+      .map { ("start.\($0.name)", $0.shape) }
+    return weights + start
+  }
+
   /// All tensors that a model file has for this model: weights, then what is stored of the start
   /// state.
   public var tensors: [Tensor] {
-    let stored = zip(stateLayout.parts, configuration.start.parts)
-      .filter { part, value in value.value == .stored && part.valueCount > 0 }.map(\.0)
+    let stored = Self.storedParts(stateLayout, configuration.start)
     return weights.layout.tensors.map {
       Tensor(name: $0.name, shape: $0.shape, model: self, place: .weights($0))
     }

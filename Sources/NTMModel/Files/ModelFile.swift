@@ -81,12 +81,13 @@ extension ModelFile {
           + "this version reads \(Self.formatVersion)")
     }
     let configuration = try Self.configuration(metadata["configuration"])
-    let known =
-      Weights.Layout(configuration).tensors.map(\.name)
-      + configuration.start.parts.filter { $0.value == .stored }.map { "start.\($0.name)" }
+    // All names and shapes, before memory is allocated on the configuration's word.
+    let expected = Model.tensorShapes(of: configuration)
+    let known = Set(expected.map(\.name))
     if let unknown = file.header.tensors.first(where: { !known.contains($0.name) }) {
       throw SafeTensorsError(tensor: unknown.name, "is not part of a model of this configuration")
     }
+    for (name, shape) in expected { try file.check(name, shape: shape) }
     model = try Model(configuration) { name, shape, range, values in
       try file.copy(name, shape: shape, range: range, to: values)
     }

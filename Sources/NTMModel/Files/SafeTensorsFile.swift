@@ -49,11 +49,18 @@ public struct SafeTensorsFile: Sendable {
     _ name: String, shape: [Int], range: Range<Int>? = nil,
     to destination: UnsafeMutablePointer<Float>
   ) throws(SafeTensorsError) {
+    let tensor = try check(name, shape: shape)
+    try copy(tensor, range ?? 0..<tensor.count, to: destination)
+  }
+
+  /// Checks that a tensor is there and has a shape.
+  @discardableResult
+  func check(_ name: String, shape: [Int]) throws(SafeTensorsError) -> SafeTensorsHeader.Tensor {
     let tensor = try self.tensor(name)
     guard tensor.shape == shape else {
       throw SafeTensorsError(tensor: name, "has the shape \(tensor.shape); \(shape) is expected")
     }
-    try copy(tensor, range ?? 0..<tensor.count, to: destination)
+    return tensor
   }
 
   /// All values of a tensor, row-major.

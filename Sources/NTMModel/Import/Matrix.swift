@@ -62,6 +62,12 @@ extension SafeTensorsFile {
     return Matrix(rows: shape[0], columns: shape[1], values: values)
   }
 
+  /// A tensor of two dimensions that are known.
+  func matrix(_ name: String, rows: Int, columns: Int) throws -> Matrix {
+    try check(name, shape: [rows, columns])
+    return try matrix(name)
+  }
+
   /// Values of a tensor of any shape with so many elements.
   func values(_ name: String, count: Int) throws -> [Float] {
     let values = try self.values(name)

@@ -18,13 +18,14 @@ extension ImportedWeights {
       start: StartState(
         memory: .stored, weightings: .constant(0), reads: .stored, hidden: .stored, cell: .stored))
 
+    let units = configuration.controller.units
     for layer in 0..<layers {
       let lstm = "ntm.controller.lstm"
-      let input = try file.matrix("\(lstm).weight_ih_l\(layer)")
-      let recurrent = try file.matrix("\(lstm).weight_hh_l\(layer)")
-      guard input.rows == recurrent.rows else {
-        throw ImportError("\(lstm).weight_ih_l\(layer) and weight_hh_l\(layer) differ in rows")
-      }
+      let input = try file.matrix(
+        "\(lstm).weight_ih_l\(layer)", rows: 4 * units,
+        columns: layer == 0 ? gates.columns : units)
+      let recurrent = try file.matrix(
+        "\(lstm).weight_hh_l\(layer)", rows: 4 * units, columns: units)
       let biases = zip(
         try file.values("\(lstm).bias_ih_l\(layer)", count: input.rows),
         try file.values("\(lstm).bias_hh_l\(layer)", count: input.rows))
@@ -32,14 +33,16 @@ extension ImportedWeights {
     }
     var headWeights: [Float] = []
     var headBiases: [Float] = []
-    for (index, head) in heads.enumerated() {
-      let name = Self.headName(index, head)
-      headWeights += try file.matrix("\(name).weight").values
-      headBiases += try file.values("\(name).bias")
+    for (index, parameters) in configuration.headParameters.enumerated() {
+      let name = Self.headName(index, heads[index])
+      let count = parameters.range.count
+      headWeights += try file.matrix("\(name).weight", rows: count, columns: units).values
+      headBiases += try file.values("\(name).bias", count: count)
     }
     tensors["heads.weight"] = headWeights
     tensors["heads.bias"] = headBiases
-    set("output", weight: output, bias: try file.values("ntm.fc.bias"))
+    try file.check("ntm.fc.weight", shape: [output.rows, configuration.outputInputSize])
+    set("output", weight: output, bias: try file.values("ntm.fc.bias", count: output.rows))
     tensors["start.memory"] = memory.values
     tensors["start.reads"] = try (0..<reads).flatMap {
       try file.values("ntm.read\($0)_bias", count: memory.columns)
@@ -60,6 +63,12 @@ extension ImportedWeights {
       heads.append(head)
     }
     guard !heads.isEmpty else { throw ImportError("there is no ntm.heads.0.fc_read or fc_write") }
+    // What is left of a head without its weight must not go unseen.
+    let next = "ntm.heads.\(heads.count)."
+    if let left = names.filter({ $0.hasPrefix(next) }).min() {
+      throw ImportError(
+        "tensor \"\(left)\" is there, but no \(next)fc_read.weight or fc_write.weight")
+    }
     return heads
   }
 

@@ -93,7 +93,7 @@ private struct TensorFlowStart {
     case .contrib:
       let readHeads = variables.count { "initial_read_vector_\($0)" }
       let heads = variables.count { "initial_address_weights_\($0)" }
-      guard readHeads > 0, heads >= readHeads else {
+      guard readHeads > 0, heads > readHeads else {
         throw ImportError(
           "there are \(readHeads) initial_read_vector_… and \(heads) "
             + "initial_address_weights_…; a vector for each read head and weights for each head are expected"

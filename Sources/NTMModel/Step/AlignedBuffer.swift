@@ -20,6 +20,8 @@ package struct AlignedBuffer<Element: BinaryFloatingPoint & BitwiseCopyable>: ~C
   package init(zeros count: Int) throws(AllocationError) {
     var memory: UnsafeMutableRawPointer?
     let bytes = max(count, 1) * MemoryLayout<Element>.stride
+    // Systems promise more than they have, and end the process that takes them at their word.
+    guard bytes <= physicalMemory else { throw AllocationError(bytes: bytes) }
     guard posix_memalign(&memory, 64, bytes) == 0, let memory else {
       throw AllocationError(bytes: bytes)
     }
@@ -41,6 +43,10 @@ package struct AlignedBuffer<Element: BinaryFloatingPoint & BitwiseCopyable>: ~C
     count == other.count && memcmp(base, other.base, count * MemoryLayout<Element>.stride) == 0
   }
 }
+
+/// Bytes of memory that the machine has.
+private let physicalMemory =
+  Int(sysconf(Int32(_SC_PHYS_PAGES))) * Int(sysconf(Int32(_SC_PAGESIZE)))
 
 /// The system had no memory for a model, a state or a workspace.
 public struct AllocationError: Error, Equatable, CustomStringConvertible {

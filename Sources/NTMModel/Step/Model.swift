@@ -45,7 +45,9 @@ public final class Model: Sendable {
 
   /// Room for one thread to step states of this model.
   public func makeWorkspace() throws(AllocationError) -> Workspace {
-    try Workspace(configuration: configuration, weights: weights, layout: stateLayout)
+    try Workspace(
+      owner: ObjectIdentifier(self), configuration: configuration, weights: weights,
+      layout: stateLayout)
   }
 
   /// Advances a state by one input: the whole of the paper's section 3. Allocates nothing.
@@ -60,7 +62,7 @@ public final class Model: Sendable {
     _ input: borrowing Span<Float>, state: inout State, workspace: inout Workspace
   ) throws(StepError) {
     precondition(
-      state.layout == stateLayout && workspace.next.layout == stateLayout,
+      state.layout == stateLayout && workspace.owner == ObjectIdentifier(self),
       "state and workspace must be of this model")
     try check(input)
     controller.run(input, weights: weights, state: state, workspace: &workspace)
@@ -68,9 +70,11 @@ public final class Model: Sendable {
       weights.layout.heads, workspace.outputInput, into: workspace.rawParameters,
       scratch: workspace.products.base)
     memory.activate(raw: workspace.rawParameters, values: workspace.parameters)
-    guard kernels.areFinite(workspace.parameters, count: weights.layout.heads.outputs) else {
-      throw .nonFiniteResult(.headParameters)
-    }
+    // The raw ones too: a clip would hide that they, or h_t before them, are infinite.
+    let parameterCount = weights.layout.heads.outputs
+    guard kernels.areFinite(workspace.rawParameters, count: parameterCount),
+      kernels.areFinite(workspace.parameters, count: parameterCount)
+    else { throw .nonFiniteResult(.headParameters) }
     guard memory.run(state: state, workspace: &workspace) else { throw .nonFiniteResult(.memory) }
     // Weightings, reads, h and c lie one after another.
     let rest = stateLayout.weightings.offset

@@ -3,6 +3,9 @@
 ///
 /// Sendable: it owns its memory, and Swift lets one thread at a time mutate it.
 public struct Workspace: ~Copyable, @unchecked Sendable {
+  /// The model that it was made for.
+  let owner: ObjectIdentifier
+
   /// The state that a step builds; it changes places with the caller's when the step succeeds, so
   /// that a step which fails has touched nothing.
   var next: State
@@ -25,9 +28,10 @@ public struct Workspace: ~Copyable, @unchecked Sendable {
     var parameterCount = 0
   }
 
-  init(configuration: Configuration, weights: borrowing Weights, layout: StateLayout)
-    throws(AllocationError)
-  {
+  init(
+    owner: ObjectIdentifier, configuration: Configuration, weights: borrowing Weights,
+    layout: StateLayout
+  ) throws(AllocationError) {
     var end = 0
     func take(_ count: Int) -> Int {
       defer { end += Kernels.padded(count) }
@@ -54,6 +58,7 @@ public struct Workspace: ~Copyable, @unchecked Sendable {
     let products = try AlignedBuffer<Double>(zeros: maps.map { $0.inputs + $0.outputs }.max() ?? 0)
     let buffer = try AlignedBuffer<Float>(zeros: end)
     let next = try State(layout: layout)
+    self.owner = owner
     self.parts = parts
     self.products = products
     self.buffer = buffer
@@ -70,7 +75,7 @@ public struct Workspace: ~Copyable, @unchecked Sendable {
     UnsafeBufferPointer(start: outputPointer, count: parts.logitCount)
   }
 
-  /// The output before its activation, valid until the next step.
+  /// The output after its clip and before its activation, valid until the next step.
   public var logits: UnsafeBufferPointer<Float> {
     UnsafeBufferPointer(start: logitsPointer, count: parts.logitCount)
   }
