@@ -35,7 +35,8 @@ struct ReferenceGradientTests {
     let url = URL(filePath: path)
     let folder = url.deletingLastPathComponent().path
     let given = try JSONDecoder().decode(Case.self, from: Data(contentsOf: url))
-    let model = try WeightImport.model(from: SafeTensorsFile(path: "\(folder)/\(given.model)")).model
+    let model = try WeightImport.model(from: SafeTensorsFile(path: "\(folder)/\(given.model)"))
+      .model
     let expectedName = given.gradients.prefix { $0 != " " }
     let expected = try SafeTensorsFile(path: "\(folder)/\(expectedName)")
 
@@ -88,10 +89,11 @@ struct PyTorchGradients {
     pairs.append(("output.weight", try file.values("ntm.fc.weight")))
     pairs.append(("output.bias", try file.values("ntm.fc.bias")))
     pairs.append(("start.memory", try file.values("memory.mem_bias")))
-    pairs.append((
-      "start.reads",
-      try (0..<configuration.readCount).flatMap { try file.values("ntm.read\($0)_bias") }
-    ))
+    pairs.append(
+      (
+        "start.reads",
+        try (0..<configuration.readCount).flatMap { try file.values("ntm.read\($0)_bias") }
+      ))
     pairs.append(("start.hidden", try file.values("ntm.controller.lstm_h_bias")))
     pairs.append(("start.cell", try file.values("ntm.controller.lstm_c_bias")))
   }

@@ -9,7 +9,8 @@
 /// Numbers at an address that is a multiple of a cache line, owned by one value.
 ///
 /// Sendable: it is the only owner of its memory, and Swift lets one thread at a time mutate it.
-package struct AlignedBuffer<Element: BinaryFloatingPoint & BitwiseCopyable>: ~Copyable, @unchecked Sendable
+package struct AlignedBuffer<Element: BinaryFloatingPoint & BitwiseCopyable>: ~Copyable,
+  @unchecked Sendable
 {
   package let base: UnsafeMutablePointer<Element>
   package let count: Int

@@ -44,7 +44,8 @@ package enum BLAS {
     into c: UnsafeMutablePointer<Float>
   ) {
     cblas_sgemm(
-      CblasRowMajor, aTransposed ? CblasTrans : CblasNoTrans, bTransposed ? CblasTrans : CblasNoTrans,
+      CblasRowMajor, aTransposed ? CblasTrans : CblasNoTrans,
+      bTransposed ? CblasTrans : CblasNoTrans,
       blasint(rows), blasint(columns), blasint(inner), 1, a, blasint(aTransposed ? rows : inner), b,
       blasint(bTransposed ? inner : columns), beta, c, blasint(columns))
   }

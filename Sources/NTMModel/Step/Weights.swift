@@ -64,7 +64,9 @@ package struct Weights: ~Copyable, Sendable {
       count = end
     }
 
-    package var tensors: [Tensor] { (controller + [heads, output]).flatMap { [$0.weight, $0.bias] } }
+    package var tensors: [Tensor] {
+      (controller + [heads, output]).flatMap { [$0.weight, $0.bias] }
+    }
   }
 
   let layout: Layout

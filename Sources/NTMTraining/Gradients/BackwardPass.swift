@@ -61,7 +61,8 @@ final class BackwardPass {
     self.buffer = buffer
   }
 
-  private func at(_ place: Int, _ index: Int = 0, _ stride: Int = 0) -> UnsafeMutablePointer<Float> {
+  private func at(_ place: Int, _ index: Int = 0, _ stride: Int = 0) -> UnsafeMutablePointer<Float>
+  {
     buffer.base + place + index * stride
   }
 
@@ -305,7 +306,8 @@ final class BackwardPass {
     }
     for head in tape.memoryStep.heads {
       addressing.unactivate(head, raw: clipped, values: values, dValues: dValues, dRaw: dRaw)
-      for (range, activation) in [(head.erase, dialect.write.erase), (head.add, dialect.write.add)] {
+      for (range, activation) in [(head.erase, dialect.write.erase), (head.add, dialect.write.add)]
+      {
         guard let range, let activation else { continue }
         tape.kernels.applyGradient(
           activation, clipped + range.lowerBound, values + range.lowerBound,
@@ -320,7 +322,9 @@ final class BackwardPass {
   // MARK: Start state
 
   private func accumulateStart(_ gradients: UnsafeMutablePointer<Float>) {
-    let (rows, columns, units) = (configuration.memory.rows, configuration.memory.columns, tape.units)
+    let (rows, columns, units) = (
+      configuration.memory.rows, configuration.memory.columns, tape.units
+    )
     for sequence in 0..<tape.batch {
       let dMemory = at(places.dMemory, sequence, tape.memoryCount)
       for row in 0..<rows {

@@ -29,7 +29,8 @@ struct ForwardPass {
     }
     // The logits feed nothing within the sequence: all of them at once.
     apply(
-      layout.weights.output, tape.outputInput(0), to: tape.logits(0), count: tape.steps * tape.batch)
+      layout.weights.output, tape.outputInput(0), to: tape.logits(0), count: tape.steps * tape.batch
+    )
   }
 
   private func placeStart() {
