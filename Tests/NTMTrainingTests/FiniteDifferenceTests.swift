@@ -7,7 +7,7 @@ import Testing
 /// Gradients agree with central differences of the formulas in double precision, over random
 /// configurations of every kind.
 struct FiniteDifferenceTests {
-  private static let steps = 5
+  private static let steps = 4
   /// Small enough for the quotient, large enough for double precision.
   private static let difference = 1e-6
 
@@ -32,14 +32,14 @@ struct FiniteDifferenceTests {
     let gradients = try ParameterVector(zerosFor: configuration)
     try BackwardPass(tape).run(parameters.values, dLogits: dLogits, into: gradients.values)
 
+    let here = loss(oracle, inputs, slopes)
     for tensor in tape.layout.tensors where oracle.tensors[tensor.name] != nil {
       let got = (0..<tensor.count).map { Double(gradients.values[tensor.offset + $0]) }
       let largest = got.map(abs).max() ?? 0
-      for index in (0..<tensor.count).shuffled(using: &random).prefix(4) {
+      for index in (0..<tensor.count).shuffled(using: &random).prefix(2) {
         var (above, below) = (oracle, oracle)
         above.tensors[tensor.name]![index] += Self.difference
         below.tensors[tensor.name]![index] -= Self.difference
-        let here = loss(oracle, inputs, slopes)
         let right = (loss(above, inputs, slopes) - here) / Self.difference
         let left = (here - loss(below, inputs, slopes)) / Self.difference
         // Rounding to float32 moves the point by about as much as the difference does: where the
