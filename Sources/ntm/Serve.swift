@@ -79,6 +79,11 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     {
       logger.error("refused \($0): \($1)")
     }
+    if let large = pool.models.first(where: { $0.stateBytes > maxSessionBytes.bytes }) {
+      throw Failure(
+        "model \(large.name): a session needs \(large.stateBytes) bytes, more than the "
+          + "\(maxSessionBytes.bytes) of --max-session-bytes")
+    }
     let service = Service(pool: pool, options: options, logger: logger)
     try service.start()
     let names = pool.models.map {

@@ -5,6 +5,8 @@ public final class ServedModel: Sendable {
   public let name: String
   public let model: Model
   public let description: ModelFile.Description
+  /// Bytes of a session's state.
+  public var stateBytes: Int { model.stateLayout.byteCount }
   /// SHA-256 of configuration and numbers, in hexadecimal.
   public let digest: String
   private let idle = Lock<[StepRoom]>([])

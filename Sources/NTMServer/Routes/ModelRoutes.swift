@@ -83,7 +83,7 @@ private struct ModelResource: Encodable {
     controller = configuration.controller
     heads = configuration.heads
     parameters = served.model.parameterCount
-    stateBytes = served.model.stateLayout.byteCount
+    stateBytes = served.stateBytes
     self.configuration = configuration
     training = served.description.training.flatMap(JSONText.init)
   }

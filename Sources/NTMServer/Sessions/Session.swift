@@ -35,7 +35,7 @@ final class Session: Sendable {
 
   var lastActivity: Timestamp { Timestamp(milliseconds: lastActivityTime.load(ordering: .relaxed)) }
 
-  var stateBytes: Int { model.model.stateLayout.byteCount }
+  var stateBytes: Int { model.stateBytes }
 
   /// Runs `body` when nobody else uses the session. This counts as activity.
   ///

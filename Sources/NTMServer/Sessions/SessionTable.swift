@@ -54,7 +54,7 @@ final class SessionTable: Sendable {
   ///
   /// - Throws: `Problem` 503 where a limit is reached, even without the sessions that have expired.
   func make(_ model: ServedModel) throws(Problem) -> Session {
-    let bytes = model.model.stateLayout.byteCount
+    let bytes = model.stateBytes
     var reservation = table.withLock { $0.reserve(bytes, within: limits) }
     if case .refused = reservation {
       expire()
