@@ -62,7 +62,10 @@ let package = Package(
       name: "NTMTrainingTests", dependencies: ["NTMModel", "NTMTestSupport", "NTMTraining"],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "NTMServerTests", dependencies: ["NTMModel", "NTMServer"], swiftSettings: swiftSettings),
+      name: "NTMServerTests",
+      dependencies: ["NTMModel", "NTMServer", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: swiftSettings),
+    .testTarget(name: "ntmTests", dependencies: ["NTMModel", "ntm"], swiftSettings: swiftSettings),
   ],
   cLanguageStandard: .c11
 )
