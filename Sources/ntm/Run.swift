@@ -2,6 +2,14 @@ import ArgumentParser
 import NTMModel
 import NTMServer
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 struct Run: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract:
@@ -23,7 +31,12 @@ struct Run: ParsableCommand {
   var fields: String?
 
   func run() throws {
-    let file = try ModelFile.load(model)
+    let file: ModelFile
+    do {
+      file = try ModelFile.load(model)
+    } catch {
+      throw ValidationError("\(model): \(error)")
+    }
     let names = fields?.split(separator: ",").map(String.init)
     let session = try OfflineSession(file, name: model, returning: names)
     var number = 0
@@ -37,6 +50,8 @@ struct Run: ParsableCommand {
         throw Failure("line \(number): \(error)")
       }
       print(String(decoding: result, as: UTF8.self))
+      // Whoever reads from a pipe may wait for this result before sending the next input.
+      fflush(nil)
     }
   }
 }
