@@ -79,6 +79,40 @@ static inline const struct sockaddr *ntm_mhd_client_address(struct MHD_Connectio
   return info == NULL ? NULL : info->client_addr;
 }
 
+// MHD_get_connection_info is variadic. Bytes of the request line and the headers.
+static inline size_t ntm_mhd_header_size(struct MHD_Connection *connection) {
+  const union MHD_ConnectionInfo *info =
+      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+  return info == NULL ? 0 : info->header_size;
+}
+
+// Headers and query parameters; a combination of enum values is none in Swift.
+static inline int ntm_mhd_value_count(struct MHD_Connection *connection) {
+  return MHD_get_connection_values(
+      connection, (enum MHD_ValueKind)(MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND), NULL, NULL);
+}
+
+struct ntm_mhd_header_count {
+  const char *name;
+  int count;
+};
+
+static inline enum MHD_Result ntm_mhd_count_one(void *context, enum MHD_ValueKind kind,
+                                                const char *name, const char *value) {
+  (void)kind;
+  (void)value;
+  struct ntm_mhd_header_count *wanted = (struct ntm_mhd_header_count *)context;
+  if (strcasecmp(name, wanted->name) == 0) wanted->count++;
+  return MHD_YES;
+}
+
+// How often a header is there; in C because the iterator is called for every header.
+static inline int ntm_mhd_count_header(struct MHD_Connection *connection, const void *name) {
+  struct ntm_mhd_header_count wanted = {(const char *)name, 0};
+  MHD_get_connection_values(connection, MHD_HEADER_KIND, ntm_mhd_count_one, &wanted);
+  return wanted.count;
+}
+
 #ifdef __linux__
 // Swift's module of glibc does not have sys/eventfd.h.
 static inline int ntm_mhd_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }

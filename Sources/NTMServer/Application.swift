@@ -30,6 +30,9 @@ struct Application: HTTPHandler {
         Problem(
           .bodyTooLarge, "the body is longer than \(limit) bytes", fields: ["limit": .number(limit)]
         )
+      case .headersTooLarge:
+        Problem(.headersTooLarge, "the request's headers are too long, or too many")
+      case .badFraming(let reason): Problem(.malformedRequest, reason)
       case .draining: Problem(.stopping, "the server is stopping and takes no more requests")
       case .overloaded: Problem(.overloaded, "too much work is waiting; try again in a moment")
       }
@@ -39,7 +42,7 @@ struct Application: HTTPHandler {
   func completed(_ request: HTTPRequest, status: Int, responseBytes: Int, duration: UInt64) {
     accessLog.write(request, status: status, responseBytes: responseBytes, duration: duration)
     if status >= 500 {
-      logger.warning("\(request.method) \(request.path) failed with \(status)")
+      logger.warning("\(request.method) \(AccessLog.printable(request.path)) failed with \(status)")
     }
   }
 }

@@ -21,7 +21,7 @@ public final class OfflineSession {
     }
     content = Session.Content(state: try file.model.makeState())
     writer = StepResultWriter(model: model, session: nil, fields: wanted)
-    room = model.makeRoom()
+    room = try model.makeRoom()
     self.model = model
   }
 

@@ -43,7 +43,8 @@ struct Environment {
   }
 
   private func value(of option: String) -> String? {
-    variables[Self.variable(option)].flatMap { $0.isEmpty ? nil : $0 }
+    // For a Service named ntm, Kubernetes sets NTM_PORT to an address of this form in every pod.
+    variables[Self.variable(option)].flatMap { $0.isEmpty || $0.hasPrefix("tcp://") ? nil : $0 }
   }
 
   private static func variable(_ option: String) -> String {

@@ -51,7 +51,11 @@ struct Import: ParsableCommand {
     if let task { file.description.task = task }
     if let source { file.description.source = source }
     file.description.producer = "ntm \(NTM.version)"
-    try file.safeTensors().write(to: output)
+    do {
+      try file.safeTensors().write(to: output)
+    } catch {
+      throw Failure("\(output) can't be written")
+    }
     print("\(output): \(file.model.parameterCount) parameters, sha256:\(file.model.digest())")
   }
 }

@@ -37,7 +37,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   @Option(help: "Most bytes of a request's body.")
   var maxBody = ByteCount(8 << 20)
 
-  @Option(help: "Most bytes of the reply to one request.")
+  @Option(help: "Most bytes of the reply to several inputs.")
   var maxReply = ByteCount(64 << 20)
 
   @Option(help: "Most open connections.")
@@ -49,7 +49,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   @Option(help: "Threads that serve connections (default: one for each processor).")
   var eventLoops: Int?
 
-  @Option(help: "Threads for work that takes long (default: one for each processor).")
+  @Option(help: "Threads for work that takes long (default: four for each processor).")
   var workers: Int?
 
   @Option(help: "Time that running requests get to finish when the server stops.")
@@ -71,6 +71,9 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   func validate() throws {
     guard maxSessions > 0 else {
       throw ValidationError("--max-sessions is \(maxSessions); a number from 1 on is valid")
+    }
+    for (name, bytes) in [("max-session-bytes", maxSessionBytes), ("max-reply", maxReply)] {
+      guard bytes.bytes > 0 else { throw ValidationError("--\(name) is 0; more is needed") }
     }
   }
 

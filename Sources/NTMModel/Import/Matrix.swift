@@ -55,7 +55,8 @@ extension SafeTensorsFile {
   /// A tensor of two dimensions.
   func matrix(_ name: String) throws -> Matrix {
     let values = try self.values(name)
-    guard let shape = header[name]?.shape, shape.count == 2 else {
+    // Without an element a shape may claim any size in its other dimension.
+    guard let shape = header[name]?.shape, shape.count == 2, !values.isEmpty else {
       throw ImportError(
         "tensor \"\(name)\" has the shape \(header[name]?.shape ?? []), not two dimensions")
     }

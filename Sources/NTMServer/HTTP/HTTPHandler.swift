@@ -31,6 +31,10 @@ enum HTTPOutcome: Sendable {
 enum HTTPRefusal: Sendable, Equatable {
   /// The body is longer than `limit` bytes.
   case bodyTooLarge(limit: Int)
+  /// The headers leave no room in the connection's memory for a reply.
+  case headersTooLarge
+  /// The body's length is said in two ways, or by a transfer coding that is not known.
+  case badFraming(reason: String)
   /// The server is stopping.
   case draining
   /// All workers are busy and their queue is full.
@@ -39,6 +43,8 @@ enum HTTPRefusal: Sendable, Equatable {
   var status: Int {
     switch self {
     case .bodyTooLarge: 413
+    case .headersTooLarge: 431
+    case .badFraming: 400
     case .draining, .overloaded: 503
     }
   }
@@ -48,7 +54,7 @@ enum HTTPRefusal: Sendable, Equatable {
     var response = response
     response.status = status
     switch self {
-    case .bodyTooLarge: break
+    case .bodyTooLarge, .headersTooLarge, .badFraming: break
     case .draining: response.headers.append(("Retry-After", "1"))
     case .overloaded(let seconds): response.headers.append(("Retry-After", "\(seconds)"))
     }

@@ -9,7 +9,8 @@ public final class HTTPServer: Sendable {
     public var port = 0
     /// Threads that serve connections.
     public var eventLoops: Int
-    /// Threads that run offloaded work.
+    /// Threads that run offloaded work. More than processors, because some of it waits for a
+    /// session that is in use.
     public var workers: Int
     /// Offloaded work that may wait for a worker; more is refused with 503.
     public var maxQueuedWork = 256
@@ -30,7 +31,7 @@ public final class HTTPServer: Sendable {
 
     public init() {
       eventLoops = activeProcessorCount
-      workers = activeProcessorCount
+      workers = 4 * activeProcessorCount
     }
   }
 

@@ -16,6 +16,11 @@ import CMicroHTTPD
 /// version than 1.x (505). Such requests reach neither the handler nor the access log; the
 /// library's log has a line.
 enum MicroHTTPD {
+  /// What libmicrohttpd keeps of each header and query parameter beside its text.
+  fileprivate static let bytesPerValue = 64
+  /// Room for the headers of a reply, rounded up.
+  fileprivate static let bytesForReply = 1024
+
   struct Limits: Sendable {
     /// Bytes per connection for headers and buffers.
     let connectionMemory: Int
@@ -76,16 +81,23 @@ enum MicroHTTPD {
       log.deallocate()
     }
 
+    /// Milliseconds.
+    private static let longestWait: Int32 = 200
+
     /// Waits for something to do, at most `limit` milliseconds (negative: for ever), and does it.
     ///
     /// The epoll descriptor is polled, never given to `epoll_wait`: that would swallow the
     /// edge-triggered events that libmicrohttpd itself waits for. The wake-up is cleared between
     /// waiting and running: what was signalled before that, the run sees, and what is signalled
     /// after it ends the next wait.
+    ///
+    /// No wait is longer than `longestWait`: at its limit of connections or of descriptors the
+    /// library takes the listening socket out of its epoll set, and puts it back at the begin of the
+    /// run after the one that made room, for which there may be no event.
     func waitAndRun(limit: Int) {
-      var timeout = Int32(clamping: limit)
+      var timeout = limit < 0 ? Self.longestWait : min(Int32(clamping: limit), Self.longestWait)
       var own: UInt64 = 0
-      if MHD_get_timeout(pointer, &own) == .YES, timeout < 0 || own < UInt64(timeout) {
+      if MHD_get_timeout(pointer, &own) == .YES, own < UInt64(timeout) {
         timeout = Int32(clamping: own)
       }
       #if os(Linux)
@@ -133,6 +145,19 @@ enum MicroHTTPD {
     func queryValue(_ name: String) -> String? {
       lookUp(name, .GET_ARGUMENT_KIND)
     }
+
+    /// Whether the headers leave room in the connection's memory for those of a reply. Where they
+    /// don't, the library closes the connection in place of answering.
+    ///
+    /// - Parameter memory: the connection's memory in bytes
+    func leavesRoomForReply(_ memory: Int) -> Bool {
+      let values = Int(ntm_mhd_value_count(pointer))
+      let used = ntm_mhd_header_size(pointer) + values * MicroHTTPD.bytesPerValue
+      return used + MicroHTTPD.bytesForReply <= memory
+    }
+
+    /// How often a header is there.
+    func count(_ name: StaticString) -> Int { Int(ntm_mhd_count_header(pointer, name.utf8Start)) }
 
     /// The `Content-Length`; nil for none. libmicrohttpd has refused what is not a number.
     var contentLength: UInt64? {

@@ -9,13 +9,34 @@ extension EventLoop {
   func begin(_ record: RequestRecord) -> Bool {
     activeRequests += 1
     if isDraining { return refuse(record, .draining, closes: true) }
+    // Before anything is applied: a step whose answer can't be sent must not be taken.
+    guard record.connection.leavesRoomForReply(settings.limits.connectionMemory) else {
+      return refuse(record, .headersTooLarge, closes: true)
+    }
+    if let reason = framingError(record) {
+      return refuse(record, .badFraming(reason: reason), closes: true)
+    }
     guard let length = record.connection.contentLength else { return true }
     guard length <= UInt64(settings.maxBodyBytes) else {
       return refuse(record, .bodyTooLarge(limit: settings.maxBodyBytes), closes: true)
     }
     record.expectedBytes = Int(length)
-    if length > 0 { record.body.reserveCapacity(Int(length)) }
+    if length > 0 { record.body.reserveCapacity(min(Int(length), Self.largestReservation)) }
     return true
+  }
+
+  /// Bytes of a body that are reserved before they have come: a header must not cost more.
+  private static let largestReservation = 1 << 20
+
+  /// What makes the body's length doubtful (RFC 9112, section 6); proxies may see another one.
+  private func framingError(_ record: RequestRecord) -> String? {
+    if record.connection.count("Content-Length") > 1 { return "Content-Length is there twice" }
+    guard let coding = record.connection.header("Transfer-Encoding") else { return nil }
+    if !equalsIgnoringASCIICase(coding, "chunked") {
+      return "Transfer-Encoding is \(coding); chunked is valid"
+    }
+    return record.connection.contentLength == nil
+      ? nil : "both Content-Length and Transfer-Encoding are there"
   }
 
   /// A part of the body is here.

@@ -32,22 +32,4 @@ extension ByteBuffer {
     }
     append(UInt8(ascii: "]"))
   }
-
-  /// A string in quotes, with what JSON demands escaped.
-  mutating func appendString(_ text: String) {
-    append(UInt8(ascii: "\""))
-    for byte in text.utf8 {
-      switch byte {
-      case UInt8(ascii: "\""): append("\\\"")
-      case UInt8(ascii: "\\"): append("\\\\")
-      case 0..<0x20:
-        append("\\u00")
-        let digits: StaticString = "0123456789abcdef"
-        append(digits.utf8Start[Int(byte >> 4)])
-        append(digits.utf8Start[Int(byte & 15)])
-      default: append(byte)
-      }
-    }
-    append(UInt8(ascii: "\""))
-  }
 }

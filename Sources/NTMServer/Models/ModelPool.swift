@@ -17,7 +17,11 @@ public struct ModelPool: Sendable {
   /// - Throws: `ModelPoolError` where the default is not among the models.
   public init(_ models: [ServedModel], default name: String? = nil) throws(ModelPoolError) {
     self.models = models.sorted { $0.name < $1.name }
-    byName = Dictionary(uniqueKeysWithValues: models.map { ($0.name, $0) })
+    byName = Dictionary(models.map { ($0.name, $0) }) { first, _ in first }
+    // Two ways to write a letter in Unicode are one name, though two files.
+    guard byName.count == models.count else {
+      throw ModelPoolError("two of the models have the same name")
+    }
     if let name {
       guard let model = byName[name] else {
         throw ModelPoolError("the default model \"\(name)\" is not among those that are served")
@@ -48,7 +52,7 @@ public struct ModelPool: Sendable {
     }
     var models: [ServedModel] = []
     var badFiles: [String] = []
-    for file in files.sorted() where file.hasSuffix(".\(fileExtension)") {
+    for file in files.sorted() where !file.hasPrefix(".") && file.hasSuffix(".\(fileExtension)") {
       do throws(ModelFileError) {
         models.append(
           ServedModel(

@@ -18,30 +18,41 @@ public final class ServedModel: Sendable {
     digest = file.model.digest()
   }
 
+  /// Whether copying a state is work for a worker.
+  var isLarge: Bool { stateBytes > 1 << 20 }
+
   /// Whether so many steps, and writing down their results, take less than about half a
   /// millisecond: roughly, an eighth of a nanosecond for a weight, one for a number of the memory
-  /// and each head, and fifty for a number of a weighting, mostly for its text.
-  func isCheap(steps: Int) -> Bool {
-    let configuration = model.configuration
-    let heads = configuration.heads.count
-    let step =
-      model.parameterCount / 8 + heads * model.stateLayout.memory.valueCount
-      + 50 * heads * configuration.memory.rows
-    return steps.multipliedReportingOverflow(by: step).partialValue < 500_000 && steps < 500_000
+  /// and each head, and three for a byte of the result.
+  func isCheap(steps: Int, resultBytes: Int) -> Bool {
+    let heads = model.configuration.heads.count
+    let memory = model.stateLayout.memory.valueCount
+    let step = model.parameterCount / 8 + heads * memory + 3 * resultBytes
+    let (total, overflow) = steps.multipliedReportingOverflow(by: step)
+    return !overflow && total < 500_000
   }
 
   /// Lends room for steps to one thread at a time.
-  func withRoom<Result, E: Error>(
-    _ body: (StepRoom) throws(E) -> Result
-  ) throws(E) -> Result where E: Error {
-    let room = idle.withLock { $0.popLast() } ?? makeRoom()
+  ///
+  /// - Throws: `Problem` 503 where the machine has no memory for it, or what `body` throws.
+  func withRoom<Result>(
+    _ body: (StepRoom) throws(Problem) -> Result
+  ) throws(Problem) -> Result {
+    let room: StepRoom
+    if let free = idle.withLock({ $0.popLast() }) {
+      room = free
+    } else {
+      do throws(AllocationError) { room = try makeRoom() } catch {
+        throw Problem(.limitReached, "the machine has no memory for a step: \(error)")
+      }
+    }
     defer { idle.withLock { $0.append(room) } }
     return try body(room)
   }
 }
 
 extension ServedModel {
-  func makeRoom() -> StepRoom { StepRoom(self) }
+  func makeRoom() throws(AllocationError) -> StepRoom { try StepRoom(self) }
 
   /// Takes one step and writes its result behind what `room.text` has.
   ///
@@ -64,12 +75,7 @@ final class StepRoom {
   var workspace: Workspace
   var text = ByteBuffer()
 
-  fileprivate init(_ served: ServedModel) {
-    do {
-      workspace = try served.model.makeWorkspace()
-    } catch {
-      // As with any allocation of Swift's own: there is no going on.
-      fatalError("\(error)")
-    }
+  fileprivate init(_ served: ServedModel) throws(AllocationError) {
+    workspace = try served.model.makeWorkspace()
   }
 }

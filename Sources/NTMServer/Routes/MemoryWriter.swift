@@ -10,8 +10,10 @@ struct MemoryWriter: Sendable {
   /// Whether this is work for a worker.
   var isLarge: Bool { session.model.model.stateLayout.memory.valueCount > Self.fewNumbers }
 
-  func response(as form: MediaType, _ content: borrowing Session.Content) -> HTTPResponse {
-    session.model.withRoom { room in
+  func response(
+    as form: MediaType, _ content: borrowing Session.Content
+  ) throws(Problem) -> HTTPResponse {
+    try session.model.withRoom { room throws(Problem) in
       room.text.removeAll()
       switch form {
       case .json: writeJSON(content, to: &room.text)

@@ -27,9 +27,12 @@ struct SessionRoutes: Sendable {
       if let name = fields["model"] { try pool.model(name.string("model")) } else {
         try pool.standard()
       }
-    let session = try sessions.make(model)
-    return .respond(
-      .json(resource(session), status: 201, headers: [("Location", "/sessions/\(session.id)")]))
+    let make: @Sendable () throws(Problem) -> HTTPResponse = { () throws(Problem) in
+      let session = try sessions.make(model)
+      return .json(
+        resource(session), status: 201, headers: [("Location", "/sessions/\(session.id)")])
+    }
+    return model.isLarge ? .offloading(make) : .respond(try make())
   }
 
   private static let largestPage = 1000
@@ -38,7 +41,6 @@ struct SessionRoutes: Sendable {
     let limit = try Self.integer(context.request, "limit", 1...Self.largestPage) ?? 100
     let after = try Self.integer(context.request, "after", 0...Int.max) ?? 0
     return .offload {
-      sessions.expire()
       let page = sessions.page(after: after, limit: limit)
       let last = page.sessions.last?.number
       return .json(
@@ -89,7 +91,7 @@ struct SessionRoutes: Sendable {
 
   private func reset(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
     let session = try sessions.find(context.parameters[0])
-    return try session.run { content in
+    return try session.run(on: session.model.isLarge ? .worker : .loop) { content in
       session.model.model.reset(&content.state)
       content.step = 0
       return .json(resource(session, step: content.step))
@@ -100,8 +102,8 @@ struct SessionRoutes: Sendable {
     let session = try sessions.find(context.parameters[0])
     let form = try MediaType.preferred(of: [.json, .csv], for: context.request)
     let memory = MemoryWriter(session: session)
-    return try session.run(on: memory.isLarge ? .worker : .loop) { content in
-      memory.response(as: form, content)
+    return try session.run(on: memory.isLarge ? .worker : .loop) { content throws(Problem) in
+      try memory.response(as: form, content)
     }
   }
 

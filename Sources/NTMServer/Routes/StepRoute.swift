@@ -25,7 +25,8 @@ struct StepRoute: Sendable {
       })
     }
     let request = try read(body, for: session)
-    let isCheap = session.model.isCheap(steps: request.inputs.count)
+    let isCheap = session.model.isCheap(
+      steps: request.inputs.count, resultBytes: writer(request.fields, session).largestResult)
     return try session.run(on: isCheap ? .loop : .worker) { content throws(Problem) in
       try apply(request, to: session, &content)
     }
@@ -33,7 +34,7 @@ struct StepRoute: Sendable {
 
   private func read(_ body: [UInt8], for session: Session) throws(Problem) -> StepRequest {
     let request = try StepRequest(body, for: session.model)
-    let writer = StepResultWriter(model: session.model, session: session.id, fields: request.fields)
+    let writer = writer(request.fields, session)
     let most = maxReply / writer.largestResult
     guard request.inputs.count <= max(1, most) else {
       throw Problem(
@@ -43,6 +44,10 @@ struct StepRoute: Sendable {
         fields: ["expected": .number(max(1, most)), "got": .number(request.inputs.count)])
     }
     return request
+  }
+
+  private func writer(_ fields: StepFields, _ session: Session) -> StepResultWriter {
+    StepResultWriter(model: session.model, session: session.id, fields: fields)
   }
 
   /// Takes the steps and writes down what they gave. Where one is refused, the session is as it was
@@ -66,7 +71,7 @@ struct StepRoute: Sendable {
   private func take(
     _ request: StepRequest, _ session: Session, _ content: inout Session.Content, _ room: StepRoom
   ) throws(Problem) -> HTTPResponse {
-    let writer = StepResultWriter(model: session.model, session: session.id, fields: request.fields)
+    let writer = writer(request.fields, session)
     room.text.removeAll()
     if request.isList { room.text.append("{\"steps\":[") }
     for (index, input) in request.inputs.enumerated() {

@@ -16,6 +16,7 @@ struct Problem: Error, Equatable {
     case methodNotAllowed = "method-not-allowed"
     case notAcceptable = "not-acceptable"
     case bodyTooLarge = "body-too-large"
+    case headersTooLarge = "headers-too-large"
     case wrongSize = "wrong-size"
     case notFinite = "not-finite"
     case tooMuch = "too-much"
@@ -31,6 +32,7 @@ struct Problem: Error, Equatable {
       case .methodNotAllowed: 405
       case .notAcceptable: 406
       case .bodyTooLarge: 413
+      case .headersTooLarge: 431
       case .noDefaultModel, .wrongSize, .notFinite, .tooMuch: 422
       case .internalError: 500
       case .limitReached, .stopping, .overloaded: 503
@@ -47,6 +49,7 @@ struct Problem: Error, Equatable {
       case .methodNotAllowed: "The resource has no such method"
       case .notAcceptable: "The resource has no such form"
       case .bodyTooLarge: "The body is too large"
+      case .headersTooLarge: "The headers are too large"
       case .wrongSize: "A size is wrong"
       case .notFinite: "A value is not finite"
       case .tooMuch: "The request asks for too much"
@@ -90,6 +93,7 @@ struct Problem: Error, Equatable {
     self.detail = detail
     self.fields = fields
     self.headers = headers
+    if kind.status == 503, headers["Retry-After"] == nil { self.headers["Retry-After"] = "1" }
   }
 
   var response: HTTPResponse {

@@ -85,6 +85,11 @@ struct Router: Sendable {
   /// The parts of a path between slashes. A slash at the end makes an empty last part, which no
   /// route has.
   private static func segments(_ path: String) -> [Substring] {
+    var path = path[...]
+    // The absolute form, which proxies send, must be taken too (RFC 9112, section 3.2.2).
+    if let scheme = ["http://", "https://"].first(where: { path.hasPrefix($0) }) {
+      path = path.dropFirst(scheme.count).drop { $0 != "/" }
+    }
     guard path.hasPrefix("/") else { return ["", ""] }
     return path == "/"
       ? [] : path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)

@@ -16,6 +16,10 @@ final class SessionTable: Sendable {
 
   private struct Table {
     var sessions: [String: Session] = [:]
+    /// Numbers and names of sessions in the order in which they were made; some have ended.
+    var order: [(number: Int, id: String)] = []
+    /// When expired sessions were last looked for because of a limit.
+    var lastSearch = Timestamp(milliseconds: 0)
     /// Sessions and their bytes, with those that are being made.
     var count = 0
     var bytes = 0
@@ -33,6 +37,38 @@ final class SessionTable: Sendable {
     mutating func release(_ less: Int) {
       count -= 1
       bytes -= less
+    }
+
+    mutating func add(_ session: Session) {
+      sessions[session.id] = session
+      // Sessions are made at the same time by several threads, so nearly in order.
+      let place = order.lastIndex { $0.number < session.number }.map { $0 + 1 } ?? 0
+      order.insert((session.number, session.id), at: place)
+    }
+
+    mutating func remove(_ session: Session) {
+      guard sessions.removeValue(forKey: session.id) != nil else { return }
+      release(session.stateBytes)
+      if order.count > 2 * sessions.count + 1000 {
+        order.removeAll { sessions[$0.id] == nil }
+      }
+    }
+
+    /// Whether it is time to look for expired sessions, which takes long where there are many.
+    mutating func maySearch(_ now: Timestamp) -> Bool {
+      guard lastSearch.advanced(by: 1) < now else { return false }
+      lastSearch = now
+      return true
+    }
+
+    /// Live sessions whose number is above `after`, in order, at most `limit`.
+    func page(after: Int, limit: Int) -> [Session] {
+      var (first, end) = (0, order.count)
+      while first < end {
+        let middle = (first + end) / 2
+        if order[middle].number > after { end = middle } else { first = middle + 1 }
+      }
+      return Array(order[first...].lazy.compactMap { sessions[$0.id] }.prefix(limit))
     }
   }
 
@@ -56,7 +92,7 @@ final class SessionTable: Sendable {
   func make(_ model: ServedModel) throws(Problem) -> Session {
     let bytes = model.stateBytes
     var reservation = table.withLock { $0.reserve(bytes, within: limits) }
-    if case .refused = reservation {
+    if case .refused = reservation, table.withLock({ $0.maySearch(.now) }) {
       expire()
       reservation = table.withLock { $0.reserve(bytes, within: limits) }
     }
@@ -65,7 +101,7 @@ final class SessionTable: Sendable {
     case .granted(let number):
       do {
         let session = try Session(model: model, number: number, now: .now)
-        table.withLock { $0.sessions[session.id] = session }
+        table.withLock { $0.add(session) }
         return session
       } catch {
         table.withLock { $0.release(bytes) }
@@ -94,11 +130,7 @@ final class SessionTable: Sendable {
 
   /// Forgets a session that has ended.
   func remove(_ session: Session) {
-    table.withLock { table in
-      if table.sessions.removeValue(forKey: session.id) != nil {
-        table.release(session.stateBytes)
-      }
-    }
+    table.withLock { $0.remove(session) }
   }
 
   /// Ends the sessions that have been idle too long.
@@ -130,7 +162,7 @@ final class SessionTable: Sendable {
 
   /// The first `limit` sessions made after number `after`, in that order, and whether there are more.
   func page(after: Int, limit: Int) -> (sessions: [Session], hasMore: Bool) {
-    let later = all.filter { $0.number > after }.sorted { $0.number < $1.number }
-    return (Array(later.prefix(limit)), later.count > limit)
+    let page = table.withLock { $0.page(after: after, limit: limit + 1) }
+    return (Array(page.prefix(limit)), page.count > limit)
   }
 }

@@ -29,7 +29,10 @@ struct JSONFuzzTests {
       case .success(let ours):
         taken += 1
         if let theirs {
-          #expect(matches(ours, theirs), "\(String(decoding: body, as: UTF8.self))")
+          // Foundation drops byte order marks, also within strings.
+          let hasMark = String(decoding: body, as: UTF8.self).unicodeScalars.contains("\u{FEFF}")
+          #expect(
+            hasMark || matches(ours, theirs), "\(String(decoding: body, as: UTF8.self))")
         } else {
           #expect(isBeyondFoundation(ours), "\(String(decoding: body, as: UTF8.self))")
         }
@@ -39,13 +42,21 @@ struct JSONFuzzTests {
         if theirs != nil {
           #expect(
             error.reason.hasSuffix("is there twice") || body.starts(with: [0xEF, 0xBB, 0xBF])
-              || body.contains(0),
+              || body.contains(0) || endsListWithComma(body),
             "\(String(decoding: body, as: UTF8.self)): \(error)")
         }
       }
     }
     // The damage is neither harmless nor hopeless.
     #expect(taken > 100 && refused > 100)
+  }
+
+  /// Foundation takes [1,] too.
+  private func endsListWithComma(_ body: [UInt8]) -> Bool {
+    let text = body.filter { !" \n".utf8.contains($0) }
+    return zip(text, text.dropFirst()).contains {
+      $0 == UInt8(ascii: ",") && [0x5D, 0x7D].contains($1)
+    }
   }
 
   private func damage(_ body: inout [UInt8], _ generator: inout SplitMix) {
