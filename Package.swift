@@ -53,7 +53,9 @@ let package = Package(
       name: "NTMModelTests", dependencies: ["NTMModel"], resources: [.copy("Fixtures")],
       swiftSettings: swiftSettings),
     .testTarget(
-      name: "NTMServerTests", dependencies: ["NTMModel", "NTMServer"], swiftSettings: swiftSettings),
+      name: "NTMServerTests",
+      dependencies: ["NTMModel", "NTMServer", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: swiftSettings),
   ],
   cLanguageStandard: .c11
 )

@@ -1,0 +1,68 @@
+import Logging
+import Testing
+
+@testable import NTMServer
+
+/// How a test's requests get to the routes.
+enum Transport: String, CaseIterable, CustomTestStringConvertible {
+  case router = "through the router"
+  case socket = "over a socket"
+
+  var testDescription: String { rawValue }
+}
+
+/// A service for the time of `body`.
+func withService(
+  _ transport: Transport, _ pool: ModelPool = .copy, _ options: ServiceOptions = .testing(),
+  _ body: (any TestClient) async throws -> Void
+) async throws {
+  switch transport {
+  case .router:
+    let sessions = SessionTable(limits: SessionTable.Limits(options))
+    try await body(
+      InProcessClient(
+        application: Application(
+          pool: pool, sessions: sessions, options: options, logger: .silent)))
+  case .socket:
+    try await withLiveService(pool, options) { try await body(LiveClient(port: $0)) }
+  }
+}
+
+/// A service on a port of its own, which has answered everything when it is stopped.
+func withLiveService(
+  _ pool: ModelPool = .copy, _ options: ServiceOptions = .testing(),
+  _ body: (_ port: Int) async throws -> Void
+) async throws {
+  let service = Service(pool: pool, options: options, logger: .silent)
+  try service.start()
+  do {
+    try await body(try #require(service.port))
+  } catch {
+    service.stop(drainTimeout: .zero)
+    throw error
+  }
+  #expect(service.stop(drainTimeout: .seconds(SocketClient.timeoutSeconds)) == .drained)
+}
+
+extension ServiceOptions {
+  /// Two loops and two workers on any machine.
+  static func testing(_ configure: (inout Self) -> Void = { _ in }) -> Self {
+    var options = Self()
+    options.http.eventLoops = 2
+    options.http.workers = 2
+    configure(&options)
+    return options
+  }
+}
+
+extension SessionTable.Limits {
+  init(_ options: ServiceOptions) {
+    self.init(
+      timeToLive: options.sessionTimeToLive, sessions: options.maxSessions,
+      bytes: options.maxSessionBytes)
+  }
+}
+
+extension Logger {
+  static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+}
