@@ -86,19 +86,29 @@ struct StepResultWriter {
     text.appendArray(values)
   }
 
+  /// A sign, nine digits, a point, an exponent such as "e-36", and a comma.
+  private static let longestNumber = 16
+  /// The names of a head's parameters, and those that are one number.
+  private static let longestHead = 192
+  /// All else: names, the session, the step.
+  private static let longestFrame = 256
+
   /// At least the bytes of one result.
   var largestResult: Int {
     let configuration = model.model.configuration
-    let columns = configuration.memory.columns
-    var numbers = 0
-    if fields.contains(.output) { numbers += configuration.outputSize }
+    let (rows, columns) = (configuration.memory.rows, configuration.memory.columns)
+    let taps = configuration.dialect.addressing.shift?.parameterCount ?? 0
+    // With brackets, and a comma behind them.
+    func list(_ count: Int) -> Int { count * Self.longestNumber + 3 }
+    var bytes = Self.longestFrame
+    if fields.contains(.output) { bytes += list(configuration.outputSize) }
     for head in configuration.heads {
-      if fields.contains(.readWeightings), head.reads { numbers += configuration.memory.rows }
-      if fields.contains(.writeWeightings), head.writes { numbers += configuration.memory.rows }
-      if fields.contains(.readVectors), head.reads { numbers += columns }
-      if fields.contains(.heads) { numbers += 3 * columns + 16 }
+      if fields.contains(.readWeightings), head.reads { bytes += list(rows) }
+      if fields.contains(.writeWeightings), head.writes { bytes += list(rows) }
+      if fields.contains(.readVectors), head.reads { bytes += list(columns) }
+      if fields.contains(.heads) { bytes += Self.longestHead + list(3 * columns) + list(taps) }
     }
-    if fields.contains(.memory) { numbers += model.model.stateLayout.memory.valueCount }
-    return 256 + 16 * numbers
+    if fields.contains(.memory) { bytes += rows * list(columns) }
+    return bytes
   }
 }
