@@ -99,6 +99,9 @@ private struct ModelResource: Encodable {
 private enum JSONText: Codable {
   case null
   case bool(Bool)
+  /// Also what a double does not hold exactly, such as a seed of 64 bits.
+  case integer(Int64)
+  case unsigned(UInt64)
   case number(Double)
   case text(String)
   case list([JSONText])
@@ -118,6 +121,10 @@ private enum JSONText: Codable {
       self = .null
     } else if let bool = try? value.decode(Bool.self) {
       self = .bool(bool)
+    } else if let integer = try? value.decode(Int64.self) {
+      self = .integer(integer)
+    } else if let unsigned = try? value.decode(UInt64.self) {
+      self = .unsigned(unsigned)
     } else if let number = try? value.decode(Double.self) {
       self = .number(number)
     } else if let text = try? value.decode(String.self) {
@@ -134,6 +141,8 @@ private enum JSONText: Codable {
     switch self {
     case .null: try value.encodeNil()
     case .bool(let bool): try value.encode(bool)
+    case .integer(let integer): try value.encode(integer)
+    case .unsigned(let unsigned): try value.encode(unsigned)
     case .number(let number): try value.encode(number)
     case .text(let text): try value.encode(text)
     case .list(let list): try value.encode(list)

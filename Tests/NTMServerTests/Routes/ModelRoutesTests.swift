@@ -68,6 +68,7 @@ extension RouteTests {
     arguments: Transport.allCases,
     [
       #"{"bitErrors":0.25,"camelCase":{"snake_case":[1,2.5,null,true,false,"a/b"]},"seed":10}"#,
+      #"{"seed":18446744073709551615,"sequences":9007199254740993,"shift":-9007199254740993}"#,
       #"{"loss":1e-05}"#, #"[]"#, #"{}"#,
     ])
   func trainingIsPassedOn(_ transport: Transport, _ training: String) async throws {
