@@ -39,7 +39,7 @@ struct Application: HTTPHandler {
   func completed(_ request: HTTPRequest, status: Int, responseBytes: Int, duration: UInt64) {
     accessLog.write(request, status: status, responseBytes: responseBytes, duration: duration)
     if status >= 500 {
-      logger.warning("\(request.method) \(request.path) failed with \(status)")
+      logger.warning("\(request.summary) failed with \(status)")
     }
   }
 }
