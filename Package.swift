@@ -56,6 +56,7 @@ let package = Package(
       name: "NTMServerTests",
       dependencies: ["NTMModel", "NTMServer", .product(name: "Logging", package: "swift-log")],
       swiftSettings: swiftSettings),
+    .testTarget(name: "ntmTests", dependencies: ["NTMModel", "ntm"], swiftSettings: swiftSettings),
   ],
   cLanguageStandard: .c11
 )

@@ -1,0 +1,73 @@
+import Foundation
+import Testing
+
+/// `ntm run` as a process.
+struct RunTests {
+  private static let model = "\(Executable.models)/copy.safetensors"
+
+  private static let inputs = (0..<40).map { step in
+    "[\((0..<9).map { (step * 5 + $0 * 3) % 7 < 3 ? "1" : "0.\($0)" }.joined(separator: ","))]"
+  }
+
+  @Test(arguments: [
+    (fields: [String]?.none, label: "what the service chooses"),
+    (fields: ["output"], label: "the output"),
+    (fields: ["memory", "heads", "read_vectors"], label: "much"),
+    (fields: ["output", "read_weightings", "write_weightings"], label: "the usual"),
+  ])
+  func givesWhatTheServiceGives(_ fields: [String]?, _ label: String) async throws {
+    let arguments = fields.map { ["--return", $0.joined(separator: ",")] } ?? []
+    let ending = try Executable.run(
+      ["run", Self.model] + arguments, input: Self.inputs.joined(separator: "\n"))
+    #expect(ending.status == 0)
+    let lines = ending.output.split(separator: "\n").map(String.init)
+    #expect(lines.count == Self.inputs.count)
+
+    let server = try Server()
+    let id = try await server.makeSession()
+    let names =
+      fields.map { ",\"return\":[\($0.map { "\"\($0)\"" }.joined(separator: ","))]" } ?? ""
+    for (input, line) in zip(Self.inputs, lines) {
+      let reply = try await server.send(
+        "POST", "/sessions/\(id)/step", "{\"input\":\(input)\(names)}")
+      // Character for character, but for the session's name.
+      #expect(reply.body.replacing("\"session\":\"\(id)\",", with: "") == line)
+    }
+  }
+
+  @Test func takesArraysAndObjectsAndSkipsEmptyLines() throws {
+    let (a, b) = (Self.inputs[0], Self.inputs[1])
+    let plain = try Executable.run(["run", Self.model], input: "\(a)\n\(b)\n")
+    let mixed = try Executable.run(
+      ["run", Self.model], input: "\n  \n{\"input\": \(a)}\r\n\t\n \(b) ")
+    #expect(plain.status == 0 && mixed.status == 0)
+    #expect(plain.output.split(separator: "\n").count == 2)
+    #expect(mixed.output == plain.output)
+    #expect(try Executable.run(["run", Self.model], input: "").output.isEmpty)
+  }
+
+  @Test(arguments: [
+    (line: "[1,2]", message: "input has 2 values; model"),
+    (line: "nonsense", message: "the body is not JSON: there is no value at byte 1"),
+    (line: #"{"inputs":[[]]}"#, message: #"unknown field "inputs""#),
+    (line: "{}", message: #"the object has no "input""#),
+    (line: "[1e39,0,0,0,0,0,0,0,0]", message: "input[0] is beyond the largest float32"),
+    (line: "7", message: "input is a number; a list of numbers is expected"),
+  ])
+  func aBadLineIsNamed(_ bad: (line: String, message: String)) throws {
+    let ending = try Executable.run(
+      ["run", Self.model, "--return", "output"],
+      input: "\(Self.inputs[0])\n\n\(Self.inputs[1])\n\(bad.line)\n\(Self.inputs[2])\n")
+    #expect(ending.status != 0)
+    #expect(ending.errors.contains("line 4: "))
+    #expect(ending.errors.contains(bad.message), "\(ending.errors)")
+    // What came before it has been answered.
+    #expect(ending.output.split(separator: "\n").count == 2)
+  }
+
+  @Test func anUnknownNameInReturnIsRefused() throws {
+    let ending = try Executable.run(["run", Self.model, "--return", "output,outputs"])
+    #expect(ending.status != 0)
+    #expect(ending.errors.contains(#"return[1] is "outputs"; valid are output, read_weightings"#))
+  }
+}
