@@ -88,7 +88,9 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     logger.notice(
       "serving \(names.joined(separator: ", ")) on http://\(address):\(service.port ?? port)")
 
-    logger.notice("stopping: \(signals.wait())")
+    // Not within the message, which is not evaluated where the level leaves it out.
+    let signal = signals.wait()
+    logger.notice("stopping: \(signal)")
     switch service.stop(drainTimeout: .seconds(drainTimeout.seconds)) {
     case .drained, .notRunning: logger.notice("stopped")
     case .abandoned(let requests):

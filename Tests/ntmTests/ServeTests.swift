@@ -135,4 +135,22 @@ struct ServeTests {
     #expect(!ending.errors.contains("/livez"))
     #expect(ending.errors.contains("stopped"))
   }
+
+  @Test func saysOnlyWhatIsImportantEnough() async throws {
+    // A port that is free: it won't say which it has taken.
+    let other = try Server()
+    try other.stop()
+    let server = try Executable(
+      [
+        "serve", "--models", Executable.models, "--port", "\(other.port)", "--log-level", "error",
+      ])
+    try server.wait(for: "answer") {
+      try Executable.run(["health", "--port", "\(other.port)"]).status == 0 ? () : nil
+    }
+    #expect(server.isRunning)
+    server.signal(SIGTERM)
+    let ending = try server.waitForEnd()
+    #expect(ending.status == 0)
+    #expect(ending.errors.isEmpty)
+  }
 }
