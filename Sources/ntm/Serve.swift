@@ -68,6 +68,12 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   ]
   static let flags = ["skip-bad-models", "access-log"]
 
+  func validate() throws {
+    guard maxSessions > 0 else {
+      throw ValidationError("--max-sessions is \(maxSessions); a number from 1 on is valid")
+    }
+  }
+
   func run() throws {
     // Before any thread is started, because threads inherit it.
     let signals = StopSignals.block()

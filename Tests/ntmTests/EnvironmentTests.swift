@@ -32,6 +32,7 @@ struct EnvironmentTests {
     Case(option: "session-ttl", bad: "1w", complaint: "'--session-ttl", good: "7d"),
     Case(option: "session-ttl", bad: "nan", complaint: "'--session-ttl", good: "0.5s"),
     Case(option: "max-sessions", bad: "many", complaint: "'--max-sessions", good: "10"),
+    Case(option: "max-sessions", bad: "-1", complaint: "max-sessions", good: "1"),
     Case(option: "max-session-bytes", bad: "1X", complaint: "'--max-session-bytes", good: "1G"),
     Case(
       option: "max-session-bytes", bad: "9000000000G", complaint: "'--max-session-bytes",
