@@ -23,7 +23,12 @@ struct Run: ParsableCommand {
   var fields: String?
 
   func run() throws {
-    let file = try ModelFile.load(model)
+    let file: ModelFile
+    do {
+      file = try ModelFile.load(model)
+    } catch {
+      throw ValidationError("\(model): \(error)")
+    }
     let names = fields?.split(separator: ",").map(String.init)
     let session = try OfflineSession(file, name: model, returning: names)
     var number = 0

@@ -70,4 +70,16 @@ struct RunTests {
     #expect(ending.status != 0)
     #expect(ending.errors.contains(#"return[1] is "outputs"; valid are output, read_weightings"#))
   }
+
+  @Test func aBadModelIsNamedWithItsFault() throws {
+    let folder = try TemporaryFolder()
+    try folder.write("bad.safetensors", "garbage")
+    let bad = folder.file("bad.safetensors")
+    let garbage = try Executable.run(["run", bad])
+    #expect(garbage.status != 0)
+    #expect(garbage.errors.contains("\(bad): "))
+    let missing = try Executable.run(["run", folder.file("none")])
+    #expect(missing.status != 0)
+    #expect(missing.errors.contains("\(folder.file("none")): there is no such file"))
+  }
 }
