@@ -2,6 +2,14 @@ import ArgumentParser
 import NTMModel
 import NTMServer
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 struct Run: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract:
@@ -42,6 +50,8 @@ struct Run: ParsableCommand {
         throw ValidationError("line \(number): \(error)")
       }
       print(String(decoding: result, as: UTF8.self))
+      // Whoever reads from a pipe may wait for this result before sending the next input.
+      fflush(nil)
     }
   }
 }

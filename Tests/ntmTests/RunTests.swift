@@ -65,6 +65,20 @@ struct RunTests {
     #expect(ending.output.split(separator: "\n").count == 2)
   }
 
+  /// A program that talks to it line by line gets each result before it sends the next input.
+  @Test func answersEveryLineAtOnce() throws {
+    let pipe = Pipe()
+    let process = try Executable(["run", Self.model, "--return", "output"], input: pipe)
+    for count in 1...3 {
+      try pipe.fileHandleForWriting.write(contentsOf: Data("\(Self.inputs[count])\n".utf8))
+      try process.wait(for: "result \(count)") {
+        process.output.split(separator: "\n").count == count ? () : nil
+      }
+    }
+    try pipe.fileHandleForWriting.close()
+    #expect(try process.waitForEnd().status == 0)
+  }
+
   @Test func anUnknownNameInReturnIsRefused() throws {
     let ending = try Executable.run(["run", Self.model, "--return", "output,outputs"])
     #expect(ending.status != 0)
