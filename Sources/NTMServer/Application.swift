@@ -42,7 +42,7 @@ struct Application: HTTPHandler {
   func completed(_ request: HTTPRequest, status: Int, responseBytes: Int, duration: UInt64) {
     accessLog.write(request, status: status, responseBytes: responseBytes, duration: duration)
     if status >= 500 {
-      logger.warning("\(request.method) \(AccessLog.printable(request.path)) failed with \(status)")
+      logger.warning("\(request.summary) failed with \(status)")
     }
   }
 }

@@ -35,7 +35,7 @@ struct Run: ParsableCommand {
     do {
       file = try ModelFile.load(model)
     } catch {
-      throw Failure("\(model): \(error)")
+      throw ValidationError("\(model): \(error)")
     }
     let names = fields?.split(separator: ",").map(String.init)
     let session = try OfflineSession(file, name: model, returning: names)

@@ -72,9 +72,6 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     guard maxSessions > 0 else {
       throw ValidationError("--max-sessions is \(maxSessions); a number from 1 on is valid")
     }
-    for (name, bytes) in [("max-session-bytes", maxSessionBytes), ("max-reply", maxReply)] {
-      guard bytes.bytes > 0 else { throw ValidationError("--\(name) is 0; more is needed") }
-    }
   }
 
   func run() throws {
@@ -102,7 +99,9 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     logger.notice(
       "serving \(names.joined(separator: ", ")) on http://\(address):\(service.port ?? port)")
 
-    logger.notice("stopping: \(signals.wait())")
+    // Not within the message, which is not evaluated where the level leaves it out.
+    let signal = signals.wait()
+    logger.notice("stopping: \(signal)")
     switch service.stop(drainTimeout: .seconds(drainTimeout.seconds)) {
     case .drained, .notRunning: logger.notice("stopped")
     case .abandoned(let requests):

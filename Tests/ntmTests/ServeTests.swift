@@ -147,6 +147,7 @@ struct ServeTests {
     try server.wait(for: "answer") {
       try Executable.run(["health", "--port", "\(other.port)"]).status == 0 ? () : nil
     }
+    #expect(server.isRunning)
     server.signal(SIGTERM)
     let ending = try server.waitForEnd()
     #expect(ending.status == 0)

@@ -13,7 +13,8 @@ struct JSONFuzzTests {
   ]
 
   /// No damage crashes the parser; what it takes, Foundation's takes too and gives the same.
-  /// Foundation takes more: repeated fields, and other encodings of Unicode.
+  /// Foundation takes more: repeated fields, commas behind the last element, other encodings of
+  /// Unicode.
   @Test(arguments: bodies.indices)
   func damagedBodiesAreReadAsFoundationReadsThem(_ index: Int) throws {
     var generator = SplitMix(seed: UInt64(index) + 100)
@@ -29,10 +30,7 @@ struct JSONFuzzTests {
       case .success(let ours):
         taken += 1
         if let theirs {
-          // Foundation drops byte order marks, also within strings.
-          let hasMark = String(decoding: body, as: UTF8.self).unicodeScalars.contains("\u{FEFF}")
-          #expect(
-            hasMark || matches(ours, theirs), "\(String(decoding: body, as: UTF8.self))")
+          #expect(matches(ours, theirs), "\(String(decoding: body, as: UTF8.self))")
         } else {
           #expect(isBeyondFoundation(ours), "\(String(decoding: body, as: UTF8.self))")
         }
@@ -42,21 +40,13 @@ struct JSONFuzzTests {
         if theirs != nil {
           #expect(
             error.reason.hasSuffix("is there twice") || body.starts(with: [0xEF, 0xBB, 0xBF])
-              || body.contains(0) || endsListWithComma(body),
+              || body.contains(0) || hasTrailingComma(body),
             "\(String(decoding: body, as: UTF8.self)): \(error)")
         }
       }
     }
     // The damage is neither harmless nor hopeless.
     #expect(taken > 100 && refused > 100)
-  }
-
-  /// Foundation takes [1,] too.
-  private func endsListWithComma(_ body: [UInt8]) -> Bool {
-    let text = body.filter { !" \n".utf8.contains($0) }
-    return zip(text, text.dropFirst()).contains {
-      $0 == UInt8(ascii: ",") && [0x5D, 0x7D].contains($1)
-    }
   }
 
   private func damage(_ body: inout [UInt8], _ generator: inout SplitMix) {
@@ -90,7 +80,7 @@ struct JSONFuzzTests {
     case .null: theirs is NSNull
     case .bool(let bool): theirs as? Bool == bool
     case .number(let number): equals(number, theirs)
-    case .string(let string): theirs as? String == string
+    case .string(let string): (theirs as? String).map { isSame(string, $0) } ?? false
     case .numbers(let numbers):
       (theirs as? [Any]).map { $0.count == numbers.count && zip(numbers, $0).allSatisfy(equals) }
         ?? false
@@ -100,14 +90,28 @@ struct JSONFuzzTests {
     case .object(let fields):
       (theirs as? [String: Any]).map { theirs in
         theirs.count == fields.count
-          && fields.allSatisfy { name, value in theirs[name].map { matches(value, $0) } ?? false }
+          && fields.allSatisfy { name, value in
+            theirs.contains { isSame(name, $0.key) && matches(value, $0.value) }
+          }
       } ?? false
     }
   }
 
+  /// Foundation rounds what is beyond 64 bits less well than `strtod`, with which the tests of the
+  /// parser compare.
   private func equals(_ ours: Double, _ theirs: Any) -> Bool {
     guard let number = theirs as? NSNumber else { return false }
-    return number.doubleValue == ours
+    return abs(number.doubleValue - ours) <= 1e-14 * abs(ours)
+  }
+
+  /// Foundation drops byte-order marks within strings.
+  private func isSame(_ ours: String, _ theirs: String) -> Bool {
+    String(ours.unicodeScalars.filter { $0 != "\u{FEFF}" })
+      == String(theirs.unicodeScalars.filter { $0 != "\u{FEFF}" })
+  }
+
+  private func hasTrailingComma(_ body: [UInt8]) -> Bool {
+    String(decoding: body, as: UTF8.self).contains(/,\s*[\]}]/)
   }
 
   /// Numbers outside a double's range are JSON; Foundation refuses them.

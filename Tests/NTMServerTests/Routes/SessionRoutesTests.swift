@@ -181,7 +181,8 @@ extension RouteTests {
         ("GET", ""), ("DELETE", ""), ("POST", "/step"), ("POST", "/reset"), ("GET", "/memory"),
       ] {
         let response = try await client.send(
-          method, "/sessions/\(id)\(path)", headers: [], body: Array(#"{"inputs":[]}"#.utf8))
+          method, "/sessions/\(id)\(path)", headers: [],
+          body: method == "POST" ? Array(#"{"inputs":[]}"#.utf8) : [])
         try expectProblem(response, 404, "no-such-session", detail: detail)
       }
       #expect(try await client.list("/sessions").ids == [other])

@@ -32,7 +32,16 @@ func onThreads<Value: Sendable>(
   let all = results.wait { results in
     results.contains { $0 == nil } ? nil : results.compactMap { $0 }
   }
-  return try all.map { try $0.get() }
+  return try all.enumerated().map { index, result in
+    do { return try result.get() } catch { throw ThreadFailure(index: index, error: "\(error)") }
+  }
+}
+
+/// An error of a thread that is not a test's own: what is expected there in vain belongs to no test,
+/// so the test has to fail by this.
+private struct ThreadFailure: Error {
+  let index: Int
+  let error: String
 }
 
 extension SocketClient {
