@@ -94,18 +94,4 @@ struct ByteBufferTests {
   func listsOfAnythingAreWritten(_ indices: [Int], _ expected: String) {
     #expect(text { $0.appendList(indices) { $0.appendNumber($1) } } == expected)
   }
-
-  // MARK: Strings
-
-  @Test(arguments: [
-    "", "plain", "quote \" backslash \\ slash /", "é€😀", "\u{2028}\u{FEFF}",
-    String(String.UnicodeScalarView((0...0x80).map { UnicodeScalar($0)! })),
-  ])
-  func stringsComeBack(_ string: String) throws {
-    let text = text { $0.appendString(string) }
-    let parsed = try JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed)
-    #expect(parsed as? String == string)
-    #expect(!text.utf8.contains { $0 < 0x20 })
-    #expect(try JSONParser.parse(Array(text.utf8)) == .string(string))
-  }
 }
