@@ -36,7 +36,7 @@ struct EnvironmentTests {
     Case(option: "max-session-bytes", bad: "1X", complaint: "'--max-session-bytes", good: "1G"),
     Case(
       option: "max-session-bytes", bad: "9000000000G", complaint: "'--max-session-bytes",
-      good: "4096"),
+      good: "65536"),
     Case(option: "max-body", bad: "-1", complaint: "'--max-body", good: "1M"),
     Case(option: "max-body", bad: "1.5M", complaint: "'--max-body", good: "512k"),
     Case(option: "max-reply", bad: "", complaint: "'--max-reply", good: "1M"),
