@@ -12,18 +12,22 @@ extension HTTPServerTests {
     try withServer(options) { _, _, port in
       for _ in 0..<3 {
         let clients = try (0..<4).map { _ in try SocketClient(port: port) }
-        for client in clients { #expect(try client.exchange("GET", "/").status == 200) }
+        for client in clients {
+          let status = try client.exchange("GET", "/").status
+          #expect(status == 200)
+        }
         // All at once: the room is made within one run of the loop.
         for client in clients { client.close() }
       }
-      #expect(try SocketClient(port: port).exchange("GET", "/").status == 200)
+      let status = try SocketClient(port: port).exchange("GET", "/").status
+      #expect(status == 200)
     }
   }
 
   /// A request is refused before the handler sees it, or is answered: never applied in silence.
-  @Test(arguments: Array(stride(from: 5000, through: 8100, by: 50)))
+  @Test(arguments: Array(stride(from: 5000, through: 7850, by: 50)))
   func headersThatFillTheMemoryAreNotAppliedInSilence(_ length: Int) throws {
-    try withServer { _, handler, port in
+    try withServer { _, _, port in
       let client = try SocketClient(port: port)
       try client.send("GET", "/", headers: [("X-Long", String(repeating: "a", count: length))])
       let status = try client.receive().status
@@ -34,7 +38,8 @@ extension HTTPServerTests {
   @Test func manyQueryParametersAreRefused() throws {
     try withServer { _, _, port in
       let query = String(repeating: "a&", count: 115)
-      #expect(try SocketClient(port: port).exchange("GET", "/?\(query)").status == 431)
+      let status = try SocketClient(port: port).exchange("GET", "/?\(query)").status
+      #expect(status == 431)
     }
   }
 
@@ -47,7 +52,8 @@ extension HTTPServerTests {
     try withServer { _, _, port in
       let client = try SocketClient(port: port)
       try client.send("POST /x HTTP/1.1\r\nHost: test\r\n\(request.headers)\r\n\r\n{}")
-      #expect(try client.receive().status == 400)
+      let status = try client.receive().status
+      #expect(status == 400)
     }
   }
 
@@ -57,7 +63,8 @@ extension HTTPServerTests {
       let client = try SocketClient(port: port)
       try client.send("POST /x HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000000000\r\n\r\n{}")
       client.close()
-      #expect(try SocketClient(port: port).exchange("GET", "/").status == 200)
+      let status = try SocketClient(port: port).exchange("GET", "/").status
+      #expect(status == 200)
     }
   }
 }
