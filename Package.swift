@@ -56,6 +56,12 @@ let package = Package(
       name: "NTMTestSupport", dependencies: ["NTMModel"], path: "Tests/NTMTestSupport",
       swiftSettings: swiftSettings),
     .testTarget(
+      name: "NTMModelTests", dependencies: ["NTMModel", "NTMTestSupport"],
+      resources: [.copy("Fixtures")], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "NTMTrainingTests", dependencies: ["NTMModel", "NTMTestSupport", "NTMTraining"],
+      swiftSettings: swiftSettings),
+    .testTarget(
       name: "NTMServerTests",
       dependencies: ["NTMModel", "NTMServer", .product(name: "Logging", package: "swift-log")],
       swiftSettings: swiftSettings),
