@@ -41,5 +41,6 @@ image: ## build the container image ntm
 clean: ## remove everything that was built
 	rm -rf .build .build-tsan
 
+# curl is what the examples drive the server with.
 dependencies:
-	@scripts/install-dependencies.sh
+	@scripts/install-dependencies.sh curl
