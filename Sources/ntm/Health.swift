@@ -34,7 +34,8 @@ struct Health: ParsableCommand, EnvironmentOptions {
     if !isAlive { throw ExitCode(1) }
   }
 
-  /// The status line that a GET is answered with.
+  /// The status line that a GET is answered with, by the first of the host's addresses that answers:
+  /// of `localhost`, a server may listen on the IPv4 one or on the IPv6 one.
   private static func get(_ path: String, host: String, port: Int) -> String? {
     var hints = addrinfo()
     #if canImport(Darwin)
@@ -43,18 +44,20 @@ struct Health: ParsableCommand, EnvironmentOptions {
       hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     #endif
     var found: UnsafeMutablePointer<addrinfo>?
-    guard getaddrinfo(host, "\(port)", &hints, &found) == 0, let address = found else { return nil }
+    guard getaddrinfo(host, "\(port)", &hints, &found) == 0 else { return nil }
     defer { freeaddrinfo(found) }
-    let connection = socket(
-      address.pointee.ai_family, address.pointee.ai_socktype, address.pointee.ai_protocol)
+    return sequence(first: found) { $0?.pointee.ai_next }.lazy.prefix { $0 != nil }
+      .compactMap { get(path, host: host, at: $0!.pointee) }.first
+  }
+
+  private static func get(_ path: String, host: String, at address: addrinfo) -> String? {
+    let connection = socket(address.ai_family, address.ai_socktype, address.ai_protocol)
     guard connection >= 0 else { return nil }
     defer { close(connection) }
     var patience = timeval(tv_sec: 3, tv_usec: 0)
     setsockopt(
       connection, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-    guard connect(connection, address.pointee.ai_addr, address.pointee.ai_addrlen) == 0 else {
-      return nil
-    }
+    guard connect(connection, address.ai_addr, address.ai_addrlen) == 0 else { return nil }
     let request = "GET \(path) HTTP/1.0\r\nHost: \(host)\r\n\r\n"
     guard send(connection, request, request.utf8.count, 0) == request.utf8.count else { return nil }
     var reply = [UInt8](repeating: 0, count: 256)
