@@ -37,7 +37,9 @@ let package = Package(
       ],
       swiftSettings: swiftSettings),
     .target(
-      name: "NTMTraining", dependencies: ["NTMModel"], swiftSettings: swiftSettings),
+      name: "NTMTraining",
+      dependencies: ["CNTMKernels", "NTMModel", .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: swiftSettings),
     .target(
       name: "NTMServer",
       dependencies: [
@@ -47,7 +49,7 @@ let package = Package(
     .executableTarget(
       name: "ntm",
       dependencies: [
-        "NTMModel", "NTMServer",
+        "NTMModel", "NTMServer", "NTMTraining",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

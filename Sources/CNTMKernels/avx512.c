@@ -4,6 +4,7 @@
 #define NTM_VARIANT_NAME "avx512"
 #include "vectors.inc"
 #include "gradients.inc"
+#include "optimizers.inc"
 #include "kernels.inc"
 #pragma clang attribute pop
 #endif

@@ -2,4 +2,5 @@
 #define NTM_VARIANT_NAME "portable"
 #include "vectors.inc"
 #include "gradients.inc"
+#include "optimizers.inc"
 #include "kernels.inc"

@@ -7,9 +7,12 @@ struct NTM: ParsableCommand {
 
   static let configuration = CommandConfiguration(
     commandName: "ntm",
-    abstract: "Neural Turing Machines: serve them, step them, import their weights.",
+    abstract: "Neural Turing Machines: serve them, train them, step them, import their weights.",
     version: version,
-    subcommands: [Serve.self, Run.self, Inspect.self, Import.self, Health.self])
+    subcommands: [
+      Serve.self, Train.self, Eval.self, Plot.self, Run.self, Inspect.self, Import.self,
+      Health.self,
+    ])
 
   static func main() {
     do {

@@ -6,8 +6,8 @@
   import Darwin
 #endif
 
-/// The signals that ask a server to stop. They are blocked and waited for, so that they interrupt
-/// nothing.
+/// The signals that ask a command to stop. They are blocked and waited or looked for, so that they
+/// interrupt nothing.
 struct StopSignals {
   private var set = sigset_t()
 
@@ -28,5 +28,12 @@ struct StopSignals {
     var received: Int32 = 0
     sigwait(&set, &received)
     return received == SIGINT ? "SIGINT" : "SIGTERM"
+  }
+
+  /// Whether one has come, without waiting.
+  var isPending: Bool {
+    var pending = sigset_t()
+    sigpending(&pending)
+    return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1
   }
 }

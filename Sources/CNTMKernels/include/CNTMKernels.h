@@ -42,6 +42,7 @@ struct ntm_write {
 };
 
 struct ntm_gradients;
+struct ntm_optimizers;
 
 struct ntm_kernels {
   const char *name;
@@ -86,6 +87,7 @@ struct ntm_kernels {
   bool (*all_finite)(const float *x, size_t n);
 
   const struct ntm_gradients *gradients;
+  const struct ntm_optimizers *optimizers;
 };
 
 /// Derivatives of the kernels, for back-propagation. d_x is the gradient of the loss with respect to
@@ -121,10 +123,10 @@ struct ntm_gradients {
   /// Sum of x[i] * y[i], i < n.
   float (*dot)(const float *x, const float *y, size_t n);
 
-  /// Of sharpen. d_weighting: with respect to the result on entry, to `shifted` on return; gives
-  /// the gradient of the sharpening.
+  /// Of sharpen, given the weighting that it made of `shifted`. d_weighting: with respect to the
+  /// result on entry, to `shifted` on return; gives the gradient of the sharpening.
   float (*sharpen)(const float *shifted, const float *weighting, size_t rows, float sharpening,
-                   float epsilon, float *d_weighting);
+                   float *d_weighting);
 
   /// Of read: d_memory +=, d_weighting +=.
   void (*read)(const float *memory, size_t blocks, size_t columns, const float *weighting,
@@ -139,6 +141,29 @@ struct ntm_gradients {
   /// Of write: d_memory, with respect to `to` on entry, to `from` on return.
   void (*write_memory)(float *d_memory, size_t blocks, size_t columns,
                        const struct ntm_write *heads, size_t count);
+};
+
+/// What stays the same through a run of RMSProp.
+struct ntm_rmsprop {
+  float decay, momentum, epsilon, clip;
+};
+
+/// What stays the same through a run of Adam.
+struct ntm_adam {
+  float mean_decay, square_decay, epsilon;
+};
+
+/// Changes of parameters by their gradient. Everything is n values long, n a multiple of NTM_LANES.
+struct ntm_optimizers {
+  /// With g the gradient clipped to +-clip: square and mean become the decaying means of g^2 and g;
+  /// change = momentum * change - rate * g / sqrt(square - mean^2 + epsilon); parameters += change.
+  void (*rmsprop)(float *parameters, const float *gradient, float *square, float *mean,
+                  float *change, float rate, const struct ntm_rmsprop *rule, size_t n);
+
+  /// With g = scale * gradient: mean and square become the decaying means of g and g^2;
+  /// parameters -= rate * mean / (correction * sqrt(square) + epsilon).
+  void (*adam)(float *parameters, const float *gradient, float *mean, float *square, float scale,
+               float rate, float correction, const struct ntm_adam *rule, size_t n);
 };
 
 /// The variants that this processor runs, fastest first; NULL past the last.

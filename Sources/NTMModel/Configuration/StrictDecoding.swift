@@ -31,7 +31,7 @@ private struct AnyKey: CodingKey {
 
 extension DecodingError {
   /// The error as one line for people: where, and what.
-  var summary: String {
+  package var summary: String {
     let context: Context
     var reason: String
     var path: [any CodingKey]

@@ -48,7 +48,7 @@ struct AddressingGradient {
       let base = head.shift == nil ? UnsafePointer(interpolated) : record.shifted
       dValues[index] = kernels.sharpenGradient(
         base, weighting: record.weighting, rows: rows, sharpening: record.values[index],
-        epsilon: addressing.addressing.sharpening?.epsilon ?? 0, gradient)
+        gradient)
     }
     if let range = head.shift {
       gradient = unshift(

@@ -56,9 +56,9 @@ extension Kernels {
   /// - Returns: the gradient of the sharpening
   func sharpenGradient(
     _ shifted: UnsafePointer<Float>, weighting: UnsafePointer<Float>, rows: Int, sharpening: Float,
-    epsilon: Float, _ dWeighting: UnsafeMutablePointer<Float>
+    _ dWeighting: UnsafeMutablePointer<Float>
   ) -> Float {
-    gradients.pointee.sharpen(shifted, weighting, rows, sharpening, epsilon, dWeighting)
+    gradients.pointee.sharpen(shifted, weighting, rows, sharpening, dWeighting)
   }
 
   func readGradient(

@@ -7,7 +7,10 @@ import NTMModel
 final class Tape {
   let configuration: Configuration
   let layout: ParameterLayout
-  let steps: Int
+  /// T, at most `capacity`.
+  var steps: Int { didSet { precondition(steps <= capacity, "a sequence too long for its tape") } }
+  /// The steps that there is room for.
+  let capacity: Int
   let batch: Int
   let kernels: Kernels
   let memoryStep: MemoryStep
@@ -37,11 +40,15 @@ final class Tape {
     var scratch = 0
   }
 
+  /// - Parameters:
+  ///   - steps: T, and the room for it
+  ///   - batch: B
   init(_ configuration: Configuration, steps: Int, batch: Int, kernels: Kernels = .best)
     throws(AllocationError)
   {
     self.configuration = configuration
     self.steps = steps
+    capacity = steps
     self.batch = batch
     self.kernels = kernels
     layout = ParameterLayout(configuration)
@@ -118,7 +125,7 @@ final class Tape {
   }
   /// N' × M in blocks, after `version` versions of all steps.
   func memory(_ sequence: Int, _ version: Int) -> UnsafeMutablePointer<Float> {
-    at(places.memory, sequence * (steps * versionsPerStep + 1) + version, memoryCount)
+    at(places.memory, sequence * (capacity * versionsPerStep + 1) + version, memoryCount)
   }
   /// heads × N', before step `step`.
   func weightings(_ step: Int, _ sequence: Int) -> UnsafeMutablePointer<Float> {
