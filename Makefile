@@ -10,7 +10,7 @@ DOCKER ?= docker
 SWIFT_SOURCES := Package.swift Sources Tests
 SHELL_SCRIPTS := .ci/run $(wildcard scripts/*.sh examples/*.sh)
 
-.PHONY: help run test build format lint test-thread-sanitizer image clean dependencies
+.PHONY: help run test build format lint test-thread-sanitizer bench-train image clean dependencies
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,11 @@ lint: ## check the format of the Swift sources, and the shell scripts
 
 test-thread-sanitizer: dependencies ## run the tests of concurrent use under ThreadSanitizer
 	@scripts/test-thread-sanitizer.sh
+
+# PyTorch is Debian's. The library's own choice of kernels is what its users get.
+bench-train: build ## compare the speed of training with PyTorch's
+	@/usr/bin/python3 -c 'import torch' 2>/dev/null || scripts/install-dependencies.sh python3-torch
+	@Benchmarks/training/compare.py --ntm "$$(swift build -c release $(SWIFT_FLAGS) --show-bin-path)/ntm" $(ARGS)
 
 image: ## build the container image ntm
 	$(DOCKER) build --tag ntm .

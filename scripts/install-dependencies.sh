@@ -4,7 +4,7 @@
 # needs neither the network nor root.
 #
 #   scripts/install-dependencies.sh              what building and running need
-#   scripts/install-dependencies.sh shellcheck   and commands whose Debian package has their name
+#   scripts/install-dependencies.sh shellcheck   and commands, or Debian packages, of these names
 set -eu
 
 # What the toolchain's own binaries load and link: the packages of the official Swift image that
@@ -35,7 +35,7 @@ require_toolchain() {
 # The Debian packages that are missing, by looking for what they hold.
 missing_packages() {
   for command in git pkg-config "$@"; do
-    has "$command" || echo "$command"
+    has "$command" || dpkg -s "$command" >/dev/null 2>&1 || echo "$command"
   done
   # The headers and start-up files that Swift and C link against, g++ brings them all.
   set -- /usr/include/c++/*/cstdlib

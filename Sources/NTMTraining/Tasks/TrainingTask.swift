@@ -48,13 +48,17 @@ public struct EvaluationSet: Sendable {
   public let name: String
   /// How many to draw.
   public var sequences: Int
+  /// Whether a model is chosen by it while it trains; otherwise it is only reported.
+  let isExpected: Bool
   let draw: @Sendable (inout RandomGenerator) -> Episode
 
   init(
-    name: String, sequences: Int, draw: @escaping @Sendable (inout RandomGenerator) -> Episode
+    name: String, sequences: Int, isExpected: Bool = true,
+    draw: @escaping @Sendable (inout RandomGenerator) -> Episode
   ) {
     self.name = name
     self.sequences = sequences
+    self.isExpected = isExpected
     self.draw = draw
   }
 

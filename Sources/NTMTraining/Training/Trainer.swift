@@ -80,7 +80,7 @@ public final class Trainer {
     atTrainingLengths.sequences = options.validation
     validation = atTrainingLengths.episodes(using: &drawing)
     var beyond: [Episode] = []
-    for var set in task.beyond {
+    for var set in task.beyond where set.isExpected {
       set.sequences = options.validationBeyond
       beyond += set.episodes(using: &drawing)
     }

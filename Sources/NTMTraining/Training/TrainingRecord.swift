@@ -20,8 +20,16 @@ public struct TrainingRecord: Codable, Equatable, Sendable {
   /// Times that the run fell back to its best so far.
   public var fallbacks: Int
 
-  /// What the best model has least of.
-  var score: Double { validationLoss + (beyondLoss ?? 0) }
+  /// What the best model has least of: the geometric mean of both validation losses, because they
+  /// differ by orders of magnitude, and halving either is as good as halving the other.
+  var score: Double {
+    let floor = Self.negligible
+    guard let beyondLoss else { return validationLoss }
+    return ((validationLoss + floor) * (beyondLoss + floor)).squareRoot()
+  }
+
+  /// A loss of a sequence that makes no difference any more.
+  private static let negligible = 0.01
 
   /// The names of the columns.
   public static let csvHeader =
