@@ -51,7 +51,7 @@ struct RunFiles {
     } catch {
       throw Failure("the files of the run beside \(model) can't be written: \(error)")
     }
-    if trainer.best != nil { try writeModel(trainer, evaluation: nil) }
+    try writeModel(trainer, evaluation: nil)
   }
 
   /// Writes the best model so far, with what made it and what it reaches.

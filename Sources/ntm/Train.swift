@@ -21,7 +21,7 @@ struct Train: ParsableCommand {
       one element a step; a mask of 0 says that the step's output does not matter.
       """)
 
-  @Argument(help: "The task: \(TaskKind.allCases.map(\.rawValue).joined(separator: ", ")).")
+  @Argument(help: ArgumentHelp("The task.", valueName: "task"))
   var name: TaskKind?
 
   @Option(help: "Sequences of your own, as NDJSON, instead.")
@@ -69,11 +69,6 @@ struct Train: ParsableCommand {
   }
 
   private func begun(_ files: RunFiles) throws -> Trainer {
-    guard force || !files.exist else {
-      throw Failure(
-        "\(files.model) or the files of its run are there already; --force replaces them, and "
-          + "--resume goes on where a checkpoint stands")
-    }
     var setup: TrainingSetup
     if let task {
       setup = TrainingSetup(try FileTask(path: task))
@@ -86,7 +81,13 @@ struct Train: ParsableCommand {
     try modelSettings.apply(to: &setup.configuration)
     try runSettings.apply(to: &setup.options)
     let trainer = try Trainer(setup, threads: try threadCount())
+    guard force || !files.exist else {
+      throw Failure(
+        "\(files.model) or the files of its run are there already; --force replaces them, and "
+          + "--resume goes on where a checkpoint stands")
+    }
     try files.checkWritable()
+    try files.write(trainer)
     return trainer
   }
 

@@ -99,9 +99,7 @@ struct ModelSettings: ParsableArguments {
     case feedForward = "feed-forward"
   }
 
-  enum Start: String, ExpressibleByArgument, CaseIterable { case learned }
-
-  @Option(help: "The controller: \(Kind.allCases.map(\.rawValue).joined(separator: ", ")).")
+  @Option(help: "The controller.")
   var controller: Kind?
   @Option(help: "Layers of the controller.")
   var layers: Int?
@@ -117,14 +115,15 @@ struct ModelSettings: ParsableArguments {
   )
   var heads: String?
   @Option(
-    help: "The dialect: \(Preset.allCases.map(\.rawValue).joined(separator: ", ")).")
+    help: "The choices in which implementations differ, by the name of one.")
   var dialect: Preset?
   @Option(
     help: """
-      The output's activation: \(Activation.allCases.map(\.rawValue).joined(separator: ", ")). \
-      Sigmoid is trained by cross-entropy, any other by squared error.
+      The output's activation. Sigmoid is trained by cross-entropy, any other by squared error.
       """)
   var activation: Activation?
+  @Option(help: "The key strengths' activation. Exp tells rows apart more sharply than softplus.")
+  var strength: Activation?
   @Option(help: "What the start memory is everywhere, or `learned`.")
   var startMemory: String?
   @Option(help: "What the start weightings are everywhere, or `learned`.")
@@ -132,8 +131,8 @@ struct ModelSettings: ParsableArguments {
 
   var isEmpty: Bool {
     controller == nil && layers == nil && units == nil && rows == nil && columns == nil
-      && heads == nil && dialect == nil && activation == nil && startMemory == nil
-      && startWeightings == nil
+      && heads == nil && dialect == nil && activation == nil && strength == nil
+      && startMemory == nil && startWeightings == nil
   }
 
   func apply(to configuration: inout Configuration) throws {
@@ -162,6 +161,7 @@ struct ModelSettings: ParsableArguments {
       configuration.dialect.output.activation = output
     }
     if let activation { configuration.dialect.output.activation = activation }
+    if let strength { configuration.dialect.addressing.strength = strength }
     if let startMemory {
       configuration.start.memory = try Self.start(startMemory, "--start-memory")
     }
@@ -190,7 +190,7 @@ struct RunSettings: ParsableArguments {
   var sequences: Int?
   @Option(help: "Sequences of an update.")
   var batch: Int?
-  @Option(help: "\(OptimizerRule.allCases.map(\.rawValue).joined(separator: " or ")).")
+  @Option(help: "How gradients become updates.")
   var optimizer: OptimizerRule?
   @Option(help: "The size of an update.")
   var rate: Double?

@@ -16,15 +16,15 @@ public struct PrioritySort: TrainingTask {
   public var outputSize: Int { bits }
   public var longestTraining: Int { vectors + 1 + sorted }
 
-  /// A curriculum begins with four vectors, of which as large a part is asked for.
+  /// A curriculum draws fewer vectors, of which as large a part is asked for.
   public func episodes(
     _ count: Int, difficulty: Double, using generator: inout RandomGenerator
   ) -> [Episode] {
-    let least = min(4, vectors)
-    let drawn = least + Int((Double(vectors - least) * difficulty).rounded())
-    return (0..<count).map { _ in
-      episode(vectors: drawn, sorted: drawn * sorted / vectors, using: &generator)
-    }
+    let drawn =
+      difficulty < 1
+      ? Sizes(min(2, vectors)...vectors).draw(difficulty, using: &generator) : vectors
+    let sorted = max(1, drawn * sorted / vectors)
+    return (0..<count).map { _ in episode(vectors: drawn, sorted: sorted, using: &generator) }
   }
 
   public var beyond: [EvaluationSet] {

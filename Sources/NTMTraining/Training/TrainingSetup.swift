@@ -38,18 +38,23 @@ public struct TrainingSetup: Sendable {
       options.sequences = 150_000
       options.validationBeyond = 4
     case .repeatCopy:
-      options.sequences = 200_000
-      options.validationBeyond = 4
+      options.sequences = 150_000
+      options.interval = 8_192
+      options.validationBeyond = 8
     case .associativeRecall:
-      options.sequences = 400_000
-      options.validationBeyond = 16
-      configuration.controller = Controller(kind: .feedForward(activation: .tanh), units: 100)
-      configuration.heads = .pairs(4)
+      options.sequences = 300_000
+      options.interval = 8_192
+      options.validationBeyond = 8
     case .nGrams:
-      options.sequences = 200_000
+      options.sequences = 100_000
     case .prioritySort:
       options.sequences = 400_000
-      configuration.heads = .pairs(4)
+      options.curriculum = 0.5
+      configuration.memory.rows = 32
+      configuration.controller = Controller(kind: .feedForward(activation: .tanh), units: 128)
+      configuration.heads = .pairs(2)
+      configuration.dialect.addressing.strength = .exp
+      configuration.start.memory = .stored
     }
   }
 }
