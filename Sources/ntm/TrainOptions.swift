@@ -57,15 +57,12 @@ struct TaskSettings: ParsableArguments {
     case var task as AssociativeRecall:
       take(\.bits, &task.bits)
       take(\.items, &task.items)
-      guard task.items.least >= 2 else {
-        throw ValidationError("--items begins below 2; the item after the query is asked for")
-      }
       result = task
     case var task as DynamicNGrams:
       var length = Sizes(task.length...task.length)
       take(\.length, &length)
-      guard length.least == length.most, length.most > task.context else {
-        throw ValidationError("--length of ngrams is one number above \(task.context)")
+      guard length.least == length.most else {
+        throw ValidationError("--length of ngrams is one number")
       }
       task.length = length.most
       result = task
@@ -73,13 +70,9 @@ struct TaskSettings: ParsableArguments {
       take(\.bits, &task.bits)
       take(\.vectors, &task.vectors)
       take(\.sorted, &task.sorted)
-      guard 1 <= task.sorted, task.sorted <= task.vectors else {
-        throw ValidationError("--sorted must be within 1 and --vectors, which is \(task.vectors)")
-      }
       result = task
     default: result = task
     }
-    if let bits, bits < 1 { throw ValidationError("--bits is \(bits); it must be at least 1") }
     guard left.isEmpty else {
       let names = [
         ("--bits", left.bits != nil), ("--length", left.length != nil),
@@ -87,6 +80,11 @@ struct TaskSettings: ParsableArguments {
         ("--vectors", left.vectors != nil), ("--sorted", left.sorted != nil),
       ].filter(\.1).map(\.0).joined(separator: ", ")
       throw ValidationError("task \(type(of: task).name) has no \(names)")
+    }
+    do {
+      try result.validate()
+    } catch {
+      throw ValidationError("--\(error)")
     }
     return result
   }

@@ -16,6 +16,15 @@ package final class ParameterVector: @unchecked Sendable {
     buffer = try AlignedBuffer<Float>(zeros: layout.count)
   }
 
+  func copy() throws(AllocationError) -> ParameterVector {
+    ParameterVector(layout: layout, buffer: try buffer.copy())
+  }
+
+  private init(layout: ParameterLayout, buffer: consuming AlignedBuffer<Float>) {
+    self.layout = layout
+    self.buffer = buffer
+  }
+
   /// The parameters of a model.
   package convenience init(_ model: Model) throws {
     try self.init(zerosFor: model.configuration)

@@ -13,6 +13,13 @@ public struct AssociativeRecall: TrainingTask {
 
   public init() {}
 
+  public func validate() throws(TrainingError) {
+    try check("bits", bits)
+    try check("vectors-per-item", vectorsPerItem)
+    // The item after the query is asked for.
+    try items.check("items", from: 2)
+  }
+
   public var inputSize: Int { bits + 2 }
   public var outputSize: Int { bits }
   public var longestTraining: Int {

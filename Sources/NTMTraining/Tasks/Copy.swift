@@ -10,6 +10,11 @@ public struct Copy: TrainingTask {
 
   public init() {}
 
+  public func validate() throws(TrainingError) {
+    try check("bits", bits)
+    try length.check("length")
+  }
+
   public var inputSize: Int { bits + 1 }
   public var outputSize: Int { bits }
   public var longestTraining: Int { 2 * length.most + 1 }

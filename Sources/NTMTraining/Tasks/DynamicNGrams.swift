@@ -21,6 +21,12 @@ public struct DynamicNGrams: TrainingTask {
 
   public init() {}
 
+  public func validate() throws(TrainingError) {
+    // The table has 2^context probabilities.
+    try check("context", context, 0...16)
+    try check("length", length, context + 1...Sizes.valid.upperBound)
+  }
+
   public var inputSize: Int { 1 }
   public var outputSize: Int { 1 }
   public var longestTraining: Int { length }

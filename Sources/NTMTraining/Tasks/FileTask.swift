@@ -120,11 +120,12 @@ public struct FileTask: TrainingTask {
   }
 }
 
-/// A sequence as a line of the file says it.
+/// A sequence as a line of the file says it. In double precision, so that a number that float32 does
+/// not reach has a place to be named by.
 private struct Line: Decodable {
-  let input: [[Float]]
-  let target: [[Float]]
-  let mask: [Float]?
+  let input: [[Double]]
+  let target: [[Double]]
+  let mask: [Double]?
 
   init(_ json: Data, _ place: String) throws(TrainingError) {
     do {
@@ -138,10 +139,10 @@ private struct Line: Decodable {
 
   /// - Parameter first: a sequence whose sizes this one must have
   func episode(like first: Episode?, _ place: String) throws(TrainingError) -> Episode {
-    guard let inputSize = (first?.inputs ?? input).first?.count, inputSize > 0 else {
+    guard let inputSize = first?.inputs[0].count ?? input.first?.count, inputSize > 0 else {
       throw TrainingError("\(place): input has no values; it must have one array a step")
     }
-    guard let outputSize = (first?.targets ?? target).first?.count, outputSize > 0 else {
+    guard let outputSize = first?.targets[0].count ?? target.first?.count, outputSize > 0 else {
       throw TrainingError("\(place): target has no values; it must have one array a step")
     }
     let mask = self.mask ?? input.map { _ in 1 }
@@ -155,13 +156,22 @@ private struct Line: Decodable {
         throw TrainingError("\(place): \(name)[\(step)] has \(values.count) values, not \(size)")
       }
     }
+    func floats(_ values: [Double], _ name: String) throws(TrainingError) -> [Float] {
+      if let index = values.firstIndex(where: { !Float($0).isFinite }) {
+        throw TrainingError(
+          "\(place): \(name)[\(index)] is \(values[index]), beyond the largest float32")
+      }
+      return values.map { Float($0) }
+    }
     guard mask.allSatisfy({ $0 >= 0 }) else {
       throw TrainingError("\(place): mask has a negative value")
     }
     var episode = Episode(size: input.count)
-    episode.inputs = input
-    episode.targets = target
-    episode.mask = mask
+    for step in input.indices {
+      episode.inputs.append(try floats(input[step], "input[\(step)]"))
+      episode.targets.append(try floats(target[step], "target[\(step)]"))
+    }
+    episode.mask = try floats(mask, "mask")
     return episode
   }
 }

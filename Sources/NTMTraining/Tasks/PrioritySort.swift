@@ -12,6 +12,12 @@ public struct PrioritySort: TrainingTask {
 
   public init() {}
 
+  public func validate() throws(TrainingError) {
+    try check("bits", bits)
+    try check("vectors", vectors)
+    try check("sorted", sorted, 1...vectors)
+  }
+
   public var inputSize: Int { bits + 2 }
   public var outputSize: Int { bits }
   public var longestTraining: Int { vectors + 1 + sorted }

@@ -13,6 +13,12 @@ public struct RepeatCopy: TrainingTask {
 
   public init() {}
 
+  public func validate() throws(TrainingError) {
+    try check("bits", bits)
+    try length.check("length")
+    try repeats.check("repeats")
+  }
+
   public var inputSize: Int { bits + 2 }
   public var outputSize: Int { bits + 1 }
   public var longestTraining: Int { length.most * (repeats.most + 1) + 3 }

@@ -54,6 +54,11 @@ public enum TaskKind: String, CaseIterable, Sendable {
     guard let task = task ?? TaskKind(rawValue: type.name)?.task else {
       throw TrainingError("does not say where the sequences of its task are")
     }
+    do {
+      try task.validate()
+    } catch {
+      throw TrainingError("the settings of task \(type.name): \(error)")
+    }
     return task
   }
 

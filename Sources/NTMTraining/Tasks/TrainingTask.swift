@@ -12,6 +12,10 @@ public protocol TrainingTask: Codable, Equatable, Sendable {
   /// Steps of the longest training sequence.
   var longestTraining: Int { get }
 
+  /// - Throws: `TrainingError` that names the first setting out of its range. No other method may be
+  ///   called then.
+  func validate() throws(TrainingError)
+
   /// Draws training sequences of one length, so that they make a batch.
   ///
   /// - Parameter difficulty: 0 for the shortest sequences alone up to 1 for all of them; a
@@ -32,6 +36,18 @@ public protocol TrainingTask: Codable, Equatable, Sendable {
 }
 
 extension TrainingTask {
+  public func validate() throws(TrainingError) {}
+
+  /// Throws where a setting is out of its range.
+  func check(
+    _ name: String, _ value: Int, _ range: ClosedRange<Int> = Sizes.valid
+  ) throws(TrainingError) {
+    guard range.contains(value) else {
+      throw TrainingError(
+        "\(name) is \(value); it must be from \(range.lowerBound) to \(range.upperBound)")
+    }
+  }
+
   public var targetRange: ClosedRange<Float> { 0...1 }
 
   public func optimalBits(_ episode: Episode) -> Double? { nil }
@@ -76,6 +92,18 @@ public struct Sizes: Codable, Equatable, Sendable {
   public init(_ range: ClosedRange<Int>) {
     least = range.lowerBound
     most = range.upperBound
+  }
+
+  /// More than any task has, few enough that no product of them overflows.
+  static let valid = 1...1 << 16
+
+  /// Throws where these sizes can't be drawn from.
+  func check(_ name: String, from least: Int = 1) throws(TrainingError) {
+    guard least <= self.least, self.least <= most, most <= Self.valid.upperBound else {
+      throw TrainingError(
+        "\(name) is \(self.least)-\(most); it must be a range within \(least) and "
+          + "\(Self.valid.upperBound)")
+    }
   }
 
   /// One of the sizes up to the part of the range that `difficulty` allows.

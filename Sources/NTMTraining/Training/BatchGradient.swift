@@ -22,7 +22,7 @@ final class BatchGradient {
       try Share(
         configuration, steps: steps, batch: (index + 1) * batch / count - index * batch / count)
     }
-    self.threads = min(threads, count)
+    self.threads = max(1, min(threads, count))
   }
 
   /// - Parameters:

@@ -41,7 +41,10 @@ public struct Checkpoint {
     else { throw TrainingError("is not a checkpoint of this version of `ntm train`") }
     func decode<Value: Decodable>(_ type: Value.Type, _ name: String) throws -> Value {
       do {
-        return try JSONDecoder().decode(type, from: Data((metadata[name] ?? "").utf8))
+        let decoder = JSONDecoder()
+        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+          positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        return try decoder.decode(type, from: Data((metadata[name] ?? "").utf8))
       } catch {
         throw TrainingError("its metadata has no valid \(name)")
       }
@@ -78,6 +81,9 @@ public struct Checkpoint {
   public func write(to path: String) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    // A validation of a model that breaks down is a loss of infinity.
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     func json(_ value: some Encodable) throws -> String {
       String(decoding: try encoder.encode(value), as: UTF8.self)
     }

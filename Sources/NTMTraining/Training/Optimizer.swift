@@ -17,6 +17,7 @@ final class Optimizer {
   /// The parameters that change, in whole vectors.
   private let learned: [Range<Int>]
   private let count: Int
+  private let kernels: Kernels
   private let buffer: AlignedBuffer<Float>
   private(set) var updates = 0
 
@@ -27,13 +28,14 @@ final class Optimizer {
   /// change; for Adam mean and mean square.
   static func momentCount(_ rule: OptimizerRule) -> Int { rule == .rmsProp ? 3 : 2 }
 
-  init(_ rule: OptimizerRule, clip: Float, learned: [Range<Int>], count: Int)
-    throws(AllocationError)
-  {
+  init(
+    _ rule: OptimizerRule, clip: Float, learned: [Range<Int>], count: Int, kernels: Kernels = .best
+  ) throws(AllocationError) {
     self.rule = rule
     self.clip = clip
     self.learned = learned
     self.count = count
+    self.kernels = kernels
     rmsProp = ntm_rmsprop(decay: 0.95, momentum: 0.9, epsilon: 1e-4, clip: clip)
     buffer = try AlignedBuffer(zeros: Self.momentCount(rule) * count)
   }
@@ -53,7 +55,7 @@ final class Optimizer {
   func norm(_ gradient: UnsafePointer<Float>) -> Float {
     let square = learned.reduce(Float(0)) { sum, range in
       let part = gradient + range.lowerBound
-      return sum + Kernels.best.dot(part, part, count: range.count)
+      return sum + kernels.dot(part, part, count: range.count)
     }
     return square.squareRoot()
   }
@@ -66,7 +68,7 @@ final class Optimizer {
     rate: Float
   ) {
     updates += 1
-    let optimizers = Kernels.best.table.pointee.optimizers!
+    let optimizers = kernels.table.pointee.optimizers!
     for range in learned {
       func moment(_ index: Int) -> UnsafeMutablePointer<Float> {
         buffer.base + index * count + range.lowerBound

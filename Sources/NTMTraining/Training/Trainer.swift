@@ -43,7 +43,8 @@ public final class Trainer {
   /// - Throws: `AllocationError`.
   public convenience init(_ checkpoint: Checkpoint, threads: Int) throws {
     try self.init(
-      checkpoint.setup, state: checkpoint.state, moments: checkpoint.moments, threads: threads)
+      checkpoint.setup, state: checkpoint.state.copy(), moments: checkpoint.moments,
+      threads: threads)
   }
 
   private init(
@@ -51,6 +52,7 @@ public final class Trainer {
   ) throws {
     let (configuration, task, options) = (setup.configuration, setup.task, setup.options)
     try options.validate()
+    try task.validate()
     guard configuration.inputSize == task.inputSize, configuration.outputSize == task.outputSize
     else {
       throw TrainingError(
@@ -122,8 +124,8 @@ public final class Trainer {
   }
 
   /// Everything from which the run can go on.
-  public func checkpoint() -> Checkpoint {
-    var state = state
+  public func checkpoint() throws(AllocationError) -> Checkpoint {
+    var state = try state.copy()
     state.progress.generator = generator.state
     state.progress.updates = optimizer.updates
     return Checkpoint(setup: setup, state: state, moments: Array(optimizer.moments))

@@ -25,17 +25,21 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
 
   public init() {}
 
+  /// More than anybody trains on at once, few enough that no count of bytes overflows.
+  private static let most = 1 << 20
+
   /// - Throws: `TrainingError` that names the first setting out of its range.
   public func validate() throws(TrainingError) {
-    let atLeastOne = [
-      ("sequences", sequences), ("batch", batch), ("interval", interval),
-      ("validation", validation),
+    let counts = [
+      ("sequences", sequences, 1...Int.max), ("batch", batch, 1...Self.most),
+      ("interval", interval, 1...Int.max), ("validation", validation, 1...Self.most),
+      ("validation-beyond", validationBeyond, 0...Self.most),
     ]
-    for (name, value) in atLeastOne where value < 1 {
-      throw TrainingError("\(name) is \(value); it must be at least 1")
-    }
-    guard validationBeyond >= 0 else {
-      throw TrainingError("validation-beyond is \(validationBeyond); it must not be negative")
+    for (name, value, range) in counts where !range.contains(value) {
+      throw TrainingError(
+        "\(name) is \(value); it must be "
+          + (range.upperBound == Int.max
+            ? "at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"))
     }
     for (name, value) in [("rate", rate), ("clip", clip)] where !(value.isFinite && value > 0) {
       throw TrainingError("\(name) is \(value); it must be a number above 0")

@@ -4,8 +4,15 @@ import NTMModel
 struct TrainingState {
   var progress = Progress()
   /// The parameters as they are, their optimiser's moments beside them in `Trainer`.
-  let parameters: ParameterVector
+  var parameters: ParameterVector
   var best: Snapshot?
+
+  /// A state that does not change with this one.
+  func copy() throws(AllocationError) -> TrainingState {
+    var copy = self
+    copy.parameters = try parameters.copy()
+    return copy
+  }
 
   /// Everything but the parameters and moments.
   struct Progress: Codable, Equatable {
