@@ -43,7 +43,8 @@ let package = Package(
     .target(
       name: "NTMServer",
       dependencies: [
-        "CMicroHTTPD", "NTMModel", .product(name: "Logging", package: "swift-log"),
+        "CMicroHTTPD", "NTMModel", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: swiftSettings),
     .executableTarget(

@@ -5,6 +5,8 @@ public struct ServiceOptions: Sendable {
   public var http = HTTPServer.Options()
   /// Seconds without use after which a session ends.
   public var sessionTimeToLive = 3600.0
+  /// The longest that a session may ask to be kept without use, in seconds; nil for ever.
+  public var longestKeepAlive: Double? = 24 * 3600
   public var maxSessions = 100_000
   /// Bytes of all sessions' states.
   public var maxSessionBytes = 4 << 30
@@ -25,7 +27,7 @@ public final class Service: Sendable {
     sessions = SessionTable(
       limits: SessionTable.Limits(
         timeToLive: options.sessionTimeToLive, sessions: options.maxSessions,
-        bytes: options.maxSessionBytes))
+        bytes: options.maxSessionBytes, longestKeepAlive: options.longestKeepAlive))
     var http = options.http
     http.log = { logger.debug("libmicrohttpd: \($0)") }
     server = HTTPServer(

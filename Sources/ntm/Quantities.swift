@@ -48,3 +48,24 @@ struct TimeSpan: ExpressibleByArgument {
     return seconds == seconds.rounded() ? "\(Int(seconds))s" : "\(seconds)s"
   }
 }
+
+/// A time, or `never` for one without end.
+struct KeepAliveLimit: ExpressibleByArgument {
+  let seconds: Double?
+
+  init?(argument: String) {
+    if argument == "never" {
+      seconds = nil
+    } else if let span = TimeSpan(argument: argument) {
+      seconds = span.seconds
+    } else {
+      return nil
+    }
+  }
+
+  init(seconds: Double) { self.seconds = seconds }
+
+  var defaultValueDescription: String {
+    seconds.map { TimeSpan(seconds: $0).defaultValueDescription } ?? "never"
+  }
+}

@@ -28,6 +28,9 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   @Option(help: "Time without use after which a session ends.")
   var sessionTtl = TimeSpan(seconds: 3600)
 
+  @Option(help: "Longest time without use that a session may ask for (keep_alive), or never.")
+  var maxKeepAlive = KeepAliveLimit(seconds: 24 * 3600)
+
   @Option(help: "Most sessions at a time.")
   var maxSessions = 100_000
 
@@ -62,7 +65,8 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   var logLevel = LogLevel(level: .info)
 
   static let valueOptions = [
-    "models", "host", "port", "default-model", "session-ttl", "max-sessions", "max-session-bytes",
+    "models", "host", "port", "default-model", "session-ttl", "max-keep-alive", "max-sessions",
+    "max-session-bytes",
     "max-body", "max-reply", "max-connections", "idle-timeout", "event-loops", "workers",
     "drain-timeout", "log-level",
   ]
@@ -119,6 +123,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     if let eventLoops { options.http.eventLoops = eventLoops }
     if let workers { options.http.workers = workers }
     options.sessionTimeToLive = sessionTtl.seconds
+    options.longestKeepAlive = maxKeepAlive.seconds.map { max($0, sessionTtl.seconds) }
     options.maxSessions = maxSessions
     options.maxSessionBytes = maxSessionBytes.bytes
     options.maxReply = maxReply.bytes

@@ -30,6 +30,7 @@ struct EnvironmentTests {
     Case(option: "session-ttl", bad: "0", complaint: "'--session-ttl", good: "1h"),
     Case(option: "session-ttl", bad: "-1", complaint: "'--session-ttl", good: "90"),
     Case(option: "session-ttl", bad: "1w", complaint: "'--session-ttl", good: "7d"),
+    Case(option: "max-keep-alive", bad: "always", complaint: "'--max-keep-alive", good: "never"),
     Case(option: "session-ttl", bad: "nan", complaint: "'--session-ttl", good: "0.5s"),
     Case(option: "max-sessions", bad: "many", complaint: "'--max-sessions", good: "10"),
     Case(option: "max-sessions", bad: "-1", complaint: "max-sessions", good: "1"),

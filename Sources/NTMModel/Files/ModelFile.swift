@@ -140,9 +140,6 @@ extension Model {
       hash.update(data: Data("\(tensor.name)\(tensor.shape)".utf8))
       tensor.forEachChunk { hash.update(bufferPointer: UnsafeRawBufferPointer($0)) }
     }
-    return hash.finalize().map { byte in
-      let digits = String(byte, radix: 16)
-      return byte < 16 ? "0" + digits : digits
-    }.joined()
+    return hash.finalize().hexadecimal
   }
 }

@@ -44,15 +44,19 @@ extension JSONValue {
   /// The fields of an object that has no others than those that are `known`, so that a misspelt one
   /// is noticed.
   ///
-  /// - Parameter known: their names, in the order in which an error tells them
-  func fields(_ known: [String]) throws(Problem) -> [String: JSONValue] {
+  /// - Parameters:
+  ///   - known: their names, in the order in which an error tells them
+  ///   - name: what the object is called in an error
+  func fields(
+    _ known: [String], of name: String = "the body"
+  ) throws(Problem) -> [String: JSONValue] {
     guard case .object(let fields) = self else {
-      throw Problem(.malformedRequest, "the body is \(kind); an object is expected")
+      throw Problem(.malformedRequest, "\(name) is \(kind); an object is expected")
     }
     if let unknown = fields.keys.sorted().first(where: { !known.contains($0) }) {
       throw Problem(
         .malformedRequest,
-        "the body has an unknown field \"\(unknown)\"; valid are \(known.joined(separator: ", "))",
+        "\(name) has an unknown field \"\(unknown)\"; valid are \(known.joined(separator: ", "))",
         fields: ["valid": .list(known)])
     }
     return fields
@@ -62,6 +66,17 @@ extension JSONValue {
   func string(_ name: String) throws(Problem) -> String {
     guard case .string(let string) = self else { throw unexpected(name, "a string") }
     return string
+  }
+
+  /// A whole number of a range.
+  func integer(_ name: String, _ range: ClosedRange<Int>) throws(Problem) -> Int {
+    guard case .number(let number) = self else { throw unexpected(name, "a whole number") }
+    guard let integer = Int(exactly: number), range.contains(integer) else {
+      throw Problem(
+        .malformedRequest,
+        "\(name) is \(number); a whole number from \(range.lowerBound) on is expected")
+    }
+    return integer
   }
 
   func list(_ name: String) throws(Problem) -> [JSONValue] {

@@ -15,9 +15,10 @@ struct MemoryWriter: Sendable {
   ) throws(Problem) -> HTTPResponse {
     try session.model.withRoom { room throws(Problem) in
       room.text.removeAll()
-      switch form {
-      case .json: writeJSON(content, to: &room.text)
-      case .csv: writeCSV(content.state, to: &room.text)
+      if form == .csv {
+        writeCSV(content.state, to: &room.text)
+      } else {
+        writeJSON(content, to: &room.text)
       }
       return HTTPResponse(
         status: 200, headers: [("Content-Type", form.rawValue), ("Vary", "Accept")],

@@ -7,13 +7,16 @@ struct SessionRoutes: Sendable {
 
   var routes: [Router.Route] {
     [
-      Router.Route("POST", "/sessions", create),
+      Router.Route("POST", "/sessions", takesKey: true, create),
       Router.Route("GET", "/sessions", list),
       Router.Route("GET", "/sessions/{id}") { context throws(Problem) in
         .respond(.json(resource(try sessions.find(context.parameters[0]))))
       },
       Router.Route("DELETE", "/sessions/{id}", delete),
-      Router.Route("POST", "/sessions/{id}/reset", reset),
+      Router.Route("POST", "/sessions/{id}/reset", takesKey: true, reset),
+      Router.Route("POST", "/sessions/{id}/fork", takesKey: true, fork),
+      Router.Route("GET", "/sessions/{id}/state", state),
+      Router.Route("PUT", "/sessions/{id}/state", replaceState),
       Router.Route("GET", "/sessions/{id}/memory", memory),
     ]
   }
@@ -22,17 +25,29 @@ struct SessionRoutes: Sendable {
 
   private func create(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
     let body = context.request.body
-    let fields = body.isEmpty ? [:] : try JSONValue(body: body).fields(["model"])
+    if StateFile.isLikely(body) {
+      let keepAlive = try KeepAlive(nil, sessions.limits).seconds
+      return .offloading({ () throws(Problem) in
+        let file = try StateFile(checking: body)
+        let model = try pool.model(of: file)
+        return created(
+          try sessions.make(model, keepAlive: keepAlive, start: try file.start(of: model)))
+      })
+    }
+    let fields = body.isEmpty ? [:] : try JSONValue(body: body).fields(["model", "keep_alive"])
     let model =
       if let name = fields["model"] { try pool.model(name.string("model")) } else {
         try pool.standard()
       }
+    let keepAlive = try KeepAlive(fields["keep_alive"], sessions.limits).seconds
     let make: @Sendable () throws(Problem) -> HTTPResponse = { () throws(Problem) in
-      let session = try sessions.make(model)
-      return .json(
-        resource(session), status: 201, headers: [("Location", "/sessions/\(session.id)")])
+      created(try sessions.make(model, keepAlive: keepAlive))
     }
     return model.isLarge ? .offloading(make) : .respond(try make())
+  }
+
+  private func created(_ session: Session) -> HTTPResponse {
+    .json(resource(session), status: 201, headers: [("Location", "/sessions/\(session.id)")])
   }
 
   private static let largestPage = 1000
@@ -83,8 +98,8 @@ struct SessionRoutes: Sendable {
   private func delete(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
     let session = try sessions.find(context.parameters[0])
     return try session.run { content in
-      content.hasEnded = true
-      sessions.remove(session)
+      let end = content.end(.deleted)
+      sessions.remove(session, end.ending, keptBytes: end.keptBytes)
       return HTTPResponse(status: 204)
     }
   }
@@ -94,6 +109,7 @@ struct SessionRoutes: Sendable {
     return try session.run(on: session.model.isLarge ? .worker : .loop) { content in
       session.model.model.reset(&content.state)
       content.step = 0
+      forgetReply(&content)
       return .json(resource(session, step: content.step))
     }
   }
@@ -107,12 +123,77 @@ struct SessionRoutes: Sendable {
     }
   }
 
+  private func forgetReply(_ content: inout Session.Content) {
+    _ = sessions.exchange(content.lastReply?.bytes ?? 0, for: 0)
+    content.lastReply = nil
+  }
+
+  /// A new session with the same state, which goes its own way.
+  private func fork(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
+    let session = try sessions.find(context.parameters[0])
+    let body = context.request.body
+    let fields = body.isEmpty ? [:] : try JSONValue(body: body).fields(["keep_alive"])
+    let keepAlive =
+      if let value = fields["keep_alive"] { try KeepAlive(value, sessions.limits).seconds } else {
+        session.keepAlive
+      }
+    return try session.run(on: session.model.isLarge ? .worker : .loop) { content throws(Problem) in
+      let copy = try session.copy(content.state, for: "a fork")
+      return created(
+        try sessions.make(
+          session.model, keepAlive: keepAlive,
+          start: Session.Start(state: copy, step: content.step)))
+    }
+  }
+
+  // MARK: State
+
+  private func state(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
+    let session = try sessions.find(context.parameters[0])
+    _ = try MediaType.preferred(of: [.safeTensors], for: context.request)
+    return try session.run(on: .worker) { content in
+      let name = "\(session.model.name)-\(content.step).safetensors"
+      return HTTPResponse(
+        status: 200,
+        headers: [
+          ("Content-Type", MediaType.safeTensors.rawValue),
+          ("Content-Disposition", "attachment; filename=\"\(name.filter(\.isPlain))\""),
+        ],
+        body: StateFile.bytes(
+          of: content.state, step: content.step, modelName: session.model.name,
+          modelDigest: session.model.digest))
+    }
+  }
+
+  private func replaceState(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
+    let session = try sessions.find(context.parameters[0])
+    let request = context.request
+    if let type = request.header("content-type"), type.hasPrefix(MediaType.json.rawValue) {
+      throw Problem(
+        .unsupportedType, "the body is \(type); a state is \(MediaType.safeTensors.rawValue)")
+    }
+    let body = request.body
+    return .offloading({ () throws(Problem) in
+      let file = try StateFile(checking: body)
+      guard file.modelDigest == session.model.digest else {
+        throw .otherModel(file, session.model.digest)
+      }
+      let start = try file.start(of: session.model)
+      return try session.use { content in
+        content.state.assign(start.state)
+        content.step = start.step
+        forgetReply(&content)
+        return .json(resource(session, step: content.step))
+      }
+    })
+  }
+
   /// - Parameter step: how many steps the session has taken, where the caller knows better
   private func resource(_ session: Session, step: Int? = nil) -> SessionResource {
     SessionResource(
       id: session.id, model: session.model.name, step: step ?? session.step,
       createdAt: session.createdAt, lastActivity: session.lastActivity,
-      expiresAt: sessions.expiry(of: session), stateBytes: session.stateBytes)
+      keepAlive: session.keepAlive, expiresAt: session.expiresAt, stateBytes: session.stateBytes)
   }
 }
 
@@ -124,6 +205,25 @@ private struct SessionResource: Encodable {
   let step: Int
   let createdAt: Timestamp
   let lastActivity: Timestamp
-  let expiresAt: Timestamp
+  /// Seconds without use after which it ends; null for never.
+  let keepAlive: Double?
+  let expiresAt: Timestamp?
   let stateBytes: Int
+
+  private enum CodingKeys: CodingKey {
+    case id, model, step, createdAt, lastActivity, keepAlive, expiresAt, stateBytes
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(id, forKey: .id)
+    try fields.encode(model, forKey: .model)
+    try fields.encode(step, forKey: .step)
+    try fields.encode(createdAt, forKey: .createdAt)
+    try fields.encode(lastActivity, forKey: .lastActivity)
+    // null rather than absent: never is an answer too.
+    try fields.encode(keepAlive, forKey: .keepAlive)
+    try fields.encode(expiresAt, forKey: .expiresAt)
+    try fields.encode(stateBytes, forKey: .stateBytes)
+  }
 }

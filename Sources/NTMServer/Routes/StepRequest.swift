@@ -1,17 +1,31 @@
 import NTMModel
 
-/// The body of `POST /sessions/{id}/step`.
-struct StepRequest {
+/// Steps that a client asks for: the body of `POST /sessions/{id}/step`, or an element of that of
+/// `POST /step`.
+struct StepRequest: Sendable {
   /// x of each step to take.
   let inputs: [[Float]]
   /// Whether they came as `inputs`: the reply is a list then.
   let isList: Bool
   let fields: StepFields
+  /// The number that the client expects the first of the steps to have.
+  let firstStep: Int?
+
+  /// The names of the fields.
+  static let names = ["input", "inputs", "return", "step"]
 
   /// - Throws: `Problem` 400 where the body is not what it should be, 422 where an input has a
   ///   wrong size or a value that float32 does not have. Every input is checked.
   init(_ body: [UInt8], for model: ServedModel) throws(Problem) {
-    let body = try JSONValue(body: body).fields(["input", "inputs", "return"])
+    try self.init(JSONValue(body: body).fields(Self.names), for: model, fields: .standard)
+  }
+
+  /// - Parameters:
+  ///   - body: fields by their names
+  ///   - fields: what to tell where the body does not say
+  init(
+    _ body: [String: JSONValue], for model: ServedModel, fields standard: StepFields
+  ) throws(Problem) {
     switch (body["input"], body["inputs"]) {
     case (let input?, nil):
       inputs = [try Self.input(input, name: "input", for: model)]
@@ -29,7 +43,16 @@ struct StepRequest {
       throw Problem(.malformedRequest, "the body has both \"input\" and \"inputs\"; one is valid")
     }
     fields =
-      if let names = body["return"] { try StepFields(json: names) } else { .standard }
+      if let names = body["return"] { try StepFields(json: names) } else { standard }
+    firstStep = if let step = body["step"] { try step.integer("step", 1...Int.max) } else { nil }
+  }
+
+  /// Tells this request from others that want steps of the same number.
+  var fingerprint: Fingerprint {
+    let numbers = inputs.map { input in
+      input.flatMap { value in withUnsafeBytes(of: value.bitPattern) { Array($0) } }
+    }
+    return Fingerprint([[UInt8(isList ? 1 : 0), UInt8(fields.rawValue)]] + numbers)
   }
 
   /// One input of a line: an array, or an object with `input`.

@@ -2,6 +2,7 @@
 enum MediaType: String, CaseIterable {
   case json = "application/json"
   case csv = "text/csv"
+  case safeTensors = "application/vnd.safetensors"
 
   /// The one of `offered` that the client likes best; the first where it does not say.
   ///

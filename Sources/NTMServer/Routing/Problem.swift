@@ -15,12 +15,18 @@ struct Problem: Error, Equatable {
     case noSuchSession = "no-such-session"
     case methodNotAllowed = "method-not-allowed"
     case notAcceptable = "not-acceptable"
+    case wrongStep = "wrong-step"
+    case keyInUse = "key-in-use"
+    case keyReused = "key-reused"
+    case otherModel = "other-model"
+    case damagedState = "damaged-state"
+    case unsupportedType = "unsupported-type"
+    case keepAlive = "keep-alive"
     case bodyTooLarge = "body-too-large"
     case headersTooLarge = "headers-too-large"
     case wrongSize = "wrong-size"
     case notFinite = "not-finite"
     case tooMuch = "too-much"
-    case internalError = "internal-error"
     case limitReached = "limit-reached"
     case stopping
     case overloaded
@@ -31,10 +37,12 @@ struct Problem: Error, Equatable {
       case .noSuchResource, .noSuchModel, .noSuchSession: 404
       case .methodNotAllowed: 405
       case .notAcceptable: 406
+      case .wrongStep, .keyInUse, .otherModel: 409
       case .bodyTooLarge: 413
       case .headersTooLarge: 431
-      case .noDefaultModel, .wrongSize, .notFinite, .tooMuch: 422
-      case .internalError: 500
+      case .unsupportedType: 415
+      case .noDefaultModel, .wrongSize, .notFinite, .tooMuch, .keyReused, .damagedState, .keepAlive:
+        422
       case .limitReached, .stopping, .overloaded: 503
       }
     }
@@ -48,12 +56,18 @@ struct Problem: Error, Equatable {
       case .noSuchSession: "There is no such session"
       case .methodNotAllowed: "The resource has no such method"
       case .notAcceptable: "The resource has no such form"
+      case .wrongStep: "The session is at another step"
+      case .keyInUse: "The request with this key is being carried out"
+      case .keyReused: "The key belongs to another request"
+      case .otherModel: "The state belongs to another model"
+      case .damagedState: "The state is damaged"
+      case .unsupportedType: "The body is of another type than is expected"
+      case .keepAlive: "A session can't be kept so long"
       case .bodyTooLarge: "The body is too large"
       case .headersTooLarge: "The headers are too large"
       case .wrongSize: "A size is wrong"
       case .notFinite: "A value is not finite"
       case .tooMuch: "The request asks for too much"
-      case .internalError: "The server failed"
       case .limitReached: "A limit is reached"
       case .stopping: "The server is stopping"
       case .overloaded: "The server has too much to do"

@@ -14,6 +14,8 @@ struct Router: Sendable {
     /// Such as "/sessions/{id}/step".
     let pattern: String
     let handler: Handler
+    /// Whether an `Idempotency-Key` protects it from being carried out twice.
+    let takesKey: Bool
     private let segments: [Segment]
 
     private enum Segment: Sendable {
@@ -21,8 +23,11 @@ struct Router: Sendable {
       case parameter
     }
 
-    init(_ method: String, _ pattern: String, _ handler: @escaping Handler) {
+    init(
+      _ method: String, _ pattern: String, takesKey: Bool = false, _ handler: @escaping Handler
+    ) {
       self.method = method
+      self.takesKey = takesKey
       self.pattern = pattern
       self.handler = handler
       segments = pattern.split(separator: "/").map {
@@ -47,6 +52,9 @@ struct Router: Sendable {
   }
 
   let routes: [Route]
+  private let keys = IdempotencyStore()
+
+  init(routes: [Route]) { self.routes = routes }
 
   /// Runs the handler of the request's route.
   ///
@@ -69,7 +77,11 @@ struct Router: Sendable {
         }
         parameters.append(decoded)
       }
-      return try route.handler(Context(request: request, parameters: parameters))
+      let context = Context(request: request, parameters: parameters)
+      guard route.takesKey, let key = try IdempotencyStore.key(of: request) else {
+        return try route.handler(context)
+      }
+      return try keys.run(key, request) { () throws(Problem) in try route.handler(context) }
     }
     guard !allowed.isEmpty else {
       throw Problem(.noSuchResource, "there is nothing at \(request.path)")

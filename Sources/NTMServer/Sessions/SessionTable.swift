@@ -4,11 +4,13 @@ import NTMModel
 /// is used.
 final class SessionTable: Sendable {
   struct Limits: Sendable {
-    /// Seconds without use after which a session ends.
+    /// Seconds without use after which a session ends that does not ask for another time.
     var timeToLive: Double
     var sessions: Int
     /// Bytes of all sessions' states.
     var bytes: Int
+    /// The longest that a session may ask to be kept without use, in seconds; nil for ever.
+    var longestKeepAlive: Double?
   }
 
   let limits: Limits
@@ -24,6 +26,7 @@ final class SessionTable: Sendable {
     var count = 0
     var bytes = 0
     var nextNumber = 0
+    var ended = EndedSessions()
 
     mutating func reserve(_ more: Int, within limits: Limits) -> Reservation {
       guard count < limits.sessions else { return .refused(.sessions) }
@@ -46,9 +49,10 @@ final class SessionTable: Sendable {
       order.insert((session.number, session.id), at: place)
     }
 
-    mutating func remove(_ session: Session) {
+    mutating func remove(_ session: Session, _ ending: SessionEnding, keptBytes: Int) {
       guard sessions.removeValue(forKey: session.id) != nil else { return }
-      release(session.stateBytes)
+      release(session.stateBytes + keptBytes)
+      ended.add(session.id, ending)
       if order.count > 2 * sessions.count + 1000 {
         order.removeAll { sessions[$0.id] == nil }
       }
@@ -88,8 +92,13 @@ final class SessionTable: Sendable {
 
   /// Makes a session.
   ///
+  /// - Parameters:
+  ///   - keepAlive: seconds without use after which it ends; nil for never
+  ///   - start: where it begins, if not at the model's start state
   /// - Throws: `Problem` 503 where a limit is reached, even without the sessions that have expired.
-  func make(_ model: ServedModel) throws(Problem) -> Session {
+  func make(
+    _ model: ServedModel, keepAlive: Double?, start: consuming Session.Start? = nil
+  ) throws(Problem) -> Session {
     let bytes = model.stateBytes
     var reservation = table.withLock { $0.reserve(bytes, within: limits) }
     if case .refused = reservation, table.withLock({ $0.maySearch(.now) }) {
@@ -100,7 +109,8 @@ final class SessionTable: Sendable {
     case .refused(let limit): throw problem(limit, bytes)
     case .granted(let number):
       do {
-        let session = try Session(model: model, number: number, now: .now)
+        let session = try Session(
+          model: model, number: number, now: .now, keepAlive: keepAlive, start: start.take())
         table.withLock { $0.add(session) }
         return session
       } catch {
@@ -128,32 +138,48 @@ final class SessionTable: Sendable {
       fields: ["limit": .text(limit.rawValue)], headers: retryLater)
   }
 
-  /// Forgets a session that has ended.
-  func remove(_ session: Session) {
-    table.withLock { $0.remove(session) }
+  /// Takes a session that has ended out of the table, and remembers how it ended.
+  ///
+  /// - Parameter keptBytes: of the reply that it kept
+  func remove(_ session: Session, _ ending: SessionEnding, keptBytes: Int) {
+    table.withLock { $0.remove(session, ending, keptBytes: keptBytes) }
+  }
+
+  /// Makes room for a reply that a session keeps in place of another one.
+  ///
+  /// - Returns: false where there is none; that of the old one is free then
+  func exchange(_ old: Int, for new: Int) -> Bool {
+    guard old > 0 || new > 0 else { return true }
+    return table.withLock { table in
+      table.bytes -= old
+      guard table.bytes <= limits.bytes - new else { return false }
+      table.bytes += new
+      return true
+    }
   }
 
   /// Ends the sessions that have been idle too long.
   func expire(now: Timestamp = .now) {
-    for session in all where session.end(ifIdleSince: now.advanced(by: -limits.timeToLive)) {
-      remove(session)
-    }
+    for session in all { end(session, ifIdleAt: now) }
+  }
+
+  @discardableResult
+  private func end(_ session: Session, ifIdleAt now: Timestamp) -> SessionEnding? {
+    guard let end = session.endIfIdle(at: now) else { return nil }
+    remove(session, end.ending, keptBytes: end.keptBytes)
+    return end.ending
   }
 
   // MARK: Finding
 
-  /// - Throws: `Problem` 404 where there is none of this name, or it has expired.
+  /// - Throws: `Problem` 404 where there is none of this name, which says how it ended if it did.
   func find(_ id: String) throws(Problem) -> Session {
-    guard let session = table.withLock({ $0.sessions[id] }) else { throw .noSession(id) }
-    if session.end(ifIdleSince: Timestamp.now.advanced(by: -limits.timeToLive)) {
-      remove(session)
-      throw .noSession(id)
+    let (found, ended) = table.withLock { ($0.sessions[id], $0.ended[id]) }
+    guard let session = found else {
+      throw ended.map { .sessionEnded(id, $0) } ?? .noSession(id)
     }
+    if let ending = end(session, ifIdleAt: .now) { throw .sessionEnded(id, ending) }
     return session
-  }
-
-  func expiry(of session: Session) -> Timestamp {
-    session.lastActivity.advanced(by: limits.timeToLive)
   }
 
   var count: Int { table.withLock { $0.sessions.count } }

@@ -41,10 +41,7 @@ public struct FileTask: TrainingTask {
 
   private init(path: String, _ data: Data) throws(TrainingError) {
     self.path = path
-    digest = SHA256.hash(data: data).map {
-      $0 < 16 ? "0" + String($0, radix: 16) : String($0, radix: 16)
-    }
-    .joined()
+    digest = SHA256.hash(data: data).hexadecimal
     var episodes: [Episode] = []
     var range: ClosedRange<Float>?
     for (index, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)

@@ -38,9 +38,12 @@ public struct TrainingSetup: Sendable {
       options.sequences = 150_000
       options.validationBeyond = 4
     case .repeatCopy:
-      options.sequences = 150_000
+      options.sequences = 120_000
       options.interval = 8_192
       options.validationBeyond = 8
+      // The write head moves on while the reading repeats: in 128 rows it comes around and
+      // overwrites what is still to be read where there are 20 vectors and 10 repeats.
+      configuration.memory.rows = 256
     case .associativeRecall:
       options.sequences = 300_000
       options.interval = 8_192

@@ -22,7 +22,7 @@ extension RouteTests {
       #expect(session["model"] as? String == "copy")
       #expect(session["step"] as? Int == 0)
       #expect(session["state_bytes"] as? Int == ServedModel.copy.model.stateLayout.byteCount)
-      #expect(session.count == 7)
+      #expect(session.count == 8)
       let resource = try SessionResource(response)
       #expect(resource.createdAt == resource.lastActivity)
       #expect(resource.expiresAt.timeIntervalSince(resource.lastActivity) == 3600)
@@ -176,14 +176,14 @@ extension RouteTests {
       let ended = try await client.delete("/sessions/\(id)")
       #expect(ended.status == 204)
       #expect(ended.body.isEmpty)
-      let detail = "there is no session \"\(id)\": it never was, or it has ended"
       for (method, path) in [
         ("GET", ""), ("DELETE", ""), ("POST", "/step"), ("POST", "/reset"), ("GET", "/memory"),
       ] {
         let response = try await client.send(
           method, "/sessions/\(id)\(path)", headers: [],
           body: method == "POST" ? Array(#"{"inputs":[]}"#.utf8) : [])
-        try expectProblem(response, 404, "no-such-session", detail: detail)
+        try expectProblem(
+          response, 404, "no-such-session", fields: ["reason": .text("deleted")])
       }
       #expect(try await client.list("/sessions").ids == [other])
     }
@@ -228,7 +228,7 @@ extension RouteTests {
 }
 
 /// A session as a client reads it.
-private struct SessionResource: Equatable {
+struct SessionResource: Equatable {
   let createdAt: Date
   let lastActivity: Date
   let expiresAt: Date

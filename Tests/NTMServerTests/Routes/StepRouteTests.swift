@@ -206,7 +206,7 @@ extension RouteTests {
       ),
       (
         body: #"{"input":[],"retrun":[]}"#, status: 400, kind: "malformed-request",
-        detail: #"the body has an unknown field "retrun"; valid are input, inputs, return"#
+        detail: #"the body has an unknown field "retrun"; valid are input, inputs, return, step"#
       ),
       (
         body: #"{"inputs":[],"return":["outputs"]}"#, status: 400, kind: "malformed-request",

@@ -35,8 +35,8 @@ struct SessionTableTests {
     #expect(table.count == 3)
     // A refusal takes no room, and what ends gives its room back, once.
     for session in made {
-      table.remove(session)
-      table.remove(session)
+      table.delete(session)
+      table.delete(session)
     }
     #expect(table.count == 0)
     for _ in 0..<3 { _ = try table.make(Self.model) }
@@ -51,7 +51,7 @@ struct SessionTableTests {
     _ = try table.make(Self.model)
     _ = try table.make(Self.model)
     #expect(throws: Problem.self) { try table.make(Self.model) }
-    table.remove(first)
+    table.delete(first)
     _ = try table.make(large)
     #expect(throws: Problem.self) { try table.make(Self.model) }
   }
@@ -73,7 +73,7 @@ struct SessionTableTests {
     let new = try table.make(Self.model)
     #expect(table.count == 1)
     for session in old {
-      #expect(throws: Problem.noSession(session.id)) { try table.find(session.id) }
+      #expect(throws: Problem.ended(session)) { try table.find(session.id) }
     }
     #expect(!old.contains { $0.id == new.id })
   }
@@ -111,14 +111,17 @@ struct SessionTableTests {
   @Test func aSessionExpiresItsTimeAfterItsLastUse() throws {
     let table = table(timeToLive: 100)
     let session = try table.make(Self.model)
-    #expect(table.expiry(of: session) == session.lastActivity.advanced(by: 100))
+    #expect(session.expiresAt == session.lastActivity.advanced(by: 100))
     // Not yet at the moment itself, and for certain a millisecond behind it.
     table.expire(now: session.lastActivity.advanced(by: 100))
     #expect(try table.find(session.id) === session)
     table.expire(now: session.lastActivity.advanced(by: 100.001))
-    #expect(throws: Problem.noSession(session.id)) { try table.find(session.id) }
+    let ended = Problem.sessionEnded(
+      session.id,
+      SessionEnding(reason: .expired, at: session.lastActivity.advanced(by: 100)))
+    #expect(throws: ended) { try table.find(session.id) }
     #expect(table.count == 0)
-    #expect(throws: Problem.noSession(session.id)) { try session.use { _ in } }
+    #expect(throws: ended) { try session.use { _ in } }
   }
 
   @Test func useKeepsASessionAlive() throws {
@@ -132,7 +135,7 @@ struct SessionTableTests {
     // Also where what was done with it was refused.
     table.expire(now: unused.lastActivity.advanced(by: 100.001))
     #expect(try table.find(used.id) === used)
-    #expect(throws: Problem.noSession(unused.id)) { try table.find(unused.id) }
+    #expect(throws: Problem.ended(unused)) { try table.find(unused.id) }
   }
 
   @Test func aRefusedUseIsUseToo() throws {
@@ -154,11 +157,11 @@ struct SessionTableTests {
       #expect(table.count == 1)
       // Whoever asks for it meanwhile finds it.
       #expect((try? table.find(session.id)) === session)
-      let hasEnded = content.hasEnded
+      let hasEnded = content.ending != nil
       #expect(!hasEnded)
     }
     pause(milliseconds: 5)
-    #expect(throws: Problem.noSession(session.id)) { try table.find(session.id) }
+    #expect(throws: Problem.ended(session)) { try table.find(session.id) }
   }
 
   @Test func whatHasExpiredIsNotFoundBeforeItIsReaped() throws {
@@ -166,15 +169,18 @@ struct SessionTableTests {
     let session = try table.make(Self.model)
     pause(milliseconds: 5)
     #expect(table.count == 1)
-    #expect(throws: Problem.noSession(session.id)) { try table.find(session.id) }
+    #expect(throws: Problem.ended(session)) { try table.find(session.id) }
     #expect(table.count == 0)
   }
 
   @Test func anEndedSessionCannotBeUsedByWhoeverStillHoldsIt() throws {
     let session = try table().make(Self.model)
-    try session.use { $0.hasEnded = true }
-    #expect(throws: Problem.noSession(session.id)) { try session.use { _ in } }
-    #expect(throws: Problem.noSession(session.id)) { try session.useIfFree { _ in } }
+    _ = try session.use { $0.end(.deleted) }
+    for use in [{ try session.use { _ in } }, { _ = try session.useIfFree { _ in } }] {
+      let refusal = #expect(throws: Problem.self) { try use() }
+      #expect(refusal?.kind == .noSuchSession)
+      #expect(refusal?.fields["reason"] == .text("deleted"))
+    }
   }
 
   @Test func whoeverFindsASessionBusyIsToldSo() throws {
@@ -191,7 +197,7 @@ struct SessionTableTests {
   @Test func pagesAreInTheOrderOfMaking() throws {
     let table = table()
     let made = try (0..<10).map { _ in try table.make(Self.model) }
-    table.remove(made[4])
+    table.delete(made[4])
     let left = made.filter { $0 !== made[4] }
     let first = table.page(after: 0, limit: 6)
     #expect(first.sessions.map(\.id) == left.prefix(6).map(\.id))

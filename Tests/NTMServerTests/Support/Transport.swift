@@ -59,7 +59,7 @@ extension SessionTable.Limits {
   init(_ options: ServiceOptions) {
     self.init(
       timeToLive: options.sessionTimeToLive, sessions: options.maxSessions,
-      bytes: options.maxSessionBytes)
+      bytes: options.maxSessionBytes, longestKeepAlive: options.longestKeepAlive)
   }
 }
 

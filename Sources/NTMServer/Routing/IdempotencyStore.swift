@@ -1,0 +1,163 @@
+/// Replies to requests that came with an `Idempotency-Key`, so that a request sent again is answered
+/// again and not carried out again (IETF draft-ietf-httpapi-idempotency-key-header-07).
+///
+/// A key is remembered for as long as it is among the newest, with a reply that was a success; a
+/// refusal changed nothing, so its key is free again.
+final class IdempotencyStore: Sendable {
+  fileprivate struct Entry {
+    let fingerprint: Fingerprint
+    /// nil while the request is being carried out.
+    var response: HTTPResponse?
+    let number: Int
+  }
+
+  fileprivate struct Content {
+    var entries: [String: Entry] = [:]
+    /// Keys in the order of their requests; some are free again or came later once more.
+    var order: [(number: Int, key: String)] = []
+    var first = 0
+    var bytes = 0
+    var nextNumber = 0
+  }
+
+  private let content = Lock(Content())
+
+  /// Keys, and bytes of their replies, that are remembered.
+  static let keyLimit = 10_000
+  static let byteLimit = 64 << 20
+  /// Characters of a key.
+  static let longestKey = 255
+
+  private enum Arrival {
+    case first(Int)
+    case replayed(HTTPResponse)
+    case running
+    case different
+  }
+
+  /// The key of a request: the header's value, without the quotes that the draft puts around it.
+  ///
+  /// - Throws: `Problem` 400 where it is empty or too long.
+  static func key(of request: HTTPRequest) throws(Problem) -> String? {
+    guard let value = request.header("idempotency-key") else { return nil }
+    var key = value[...]
+    if key.count >= 2, key.first == "\"", key.last == "\"" { key = key.dropFirst().dropLast() }
+    guard !key.isEmpty, key.utf8.count <= longestKey else {
+      throw Problem(
+        .malformedRequest,
+        "Idempotency-Key has \(key.utf8.count) bytes; 1 to \(longestKey) are valid")
+    }
+    return String(key)
+  }
+
+  /// Carries a request out, unless its key says that it has been.
+  ///
+  /// - Throws: `Problem` 422 where the key belongs to another request, 409 while the first one with
+  ///   this key is being carried out, or what `handle` throws.
+  func run(
+    _ key: String, _ request: HTTPRequest,
+    _ handle: () throws(Problem) -> HTTPOutcome
+  ) throws(Problem) -> HTTPOutcome {
+    let fingerprint = Fingerprint([
+      Array(request.method.utf8), Array(request.path.utf8), request.body,
+    ])
+    switch arrive(key, fingerprint) {
+    case .replayed(let response): return .respond(response)
+    case .running:
+      throw Problem(
+        .keyInUse, "a request with Idempotency-Key \"\(key)\" is being carried out; ask again later"
+      )
+    case .different:
+      throw Problem(
+        .keyReused,
+        "Idempotency-Key \"\(key)\" belongs to another request; a new request needs a new key")
+    case .first(let number):
+      let outcome: HTTPOutcome
+      do throws(Problem) {
+        outcome = try handle()
+      } catch {
+        finish(key, number, nil)
+        throw error
+      }
+      switch outcome {
+      case .respond(let response):
+        finish(key, number, response)
+        return outcome
+      case .offload(let work):
+        // What the transport gives up before it is begun was not carried out.
+        let pending = Pending { self.finish(key, number, $0) }
+        return .offload {
+          let response = work()
+          pending.finish(response)
+          return response
+        }
+      }
+    }
+  }
+
+  /// Tells the store once how a request ended: with a reply, or by being dropped.
+  ///
+  /// `@unchecked Sendable`: used by the one thread that runs the work, or drops it.
+  private final class Pending: @unchecked Sendable {
+    private var tell: ((HTTPResponse?) -> Void)?
+    init(_ tell: @escaping (HTTPResponse?) -> Void) { self.tell = tell }
+    deinit { tell?(nil) }
+
+    func finish(_ response: HTTPResponse) {
+      tell?(response)
+      tell = nil
+    }
+  }
+
+  private func arrive(_ key: String, _ fingerprint: Fingerprint) -> Arrival {
+    content.withLock { content in
+      if let entry = content.entries[key] {
+        guard entry.fingerprint == fingerprint else { return .different }
+        return entry.response.map { .replayed($0) } ?? .running
+      }
+      content.nextNumber += 1
+      let number = content.nextNumber
+      content.entries[key] = Entry(fingerprint: fingerprint, response: nil, number: number)
+      content.order.append((number, key))
+      return .first(number)
+    }
+  }
+
+  private func finish(_ key: String, _ number: Int, _ response: HTTPResponse?) {
+    content.withLock { content in
+      guard content.entries[key]?.number == number else { return }
+      guard var response, (200..<300).contains(response.status) else {
+        content.entries[key] = nil
+        return
+      }
+      response.headers.append(("Idempotent-Replayed", "true"))
+      content.entries[key]?.response = response
+      content.bytes += response.body.count
+      content.forgetOldest()
+    }
+  }
+}
+
+extension IdempotencyStore.Content {
+  /// Forgets what is beyond the limits, the oldest first. What is still being carried out stays.
+  fileprivate mutating func forgetOldest() {
+    var kept: [(number: Int, key: String)] = []
+    while first < order.count,
+      entries.count > IdempotencyStore.keyLimit || bytes > IdempotencyStore.byteLimit
+    {
+      let (number, key) = order[first]
+      first += 1
+      guard let entry = entries[key], entry.number == number else { continue }
+      guard let response = entry.response else {
+        kept.append((number, key))
+        continue
+      }
+      bytes -= response.body.count
+      entries[key] = nil
+    }
+    if !kept.isEmpty || first > order.count / 2 {
+      order = kept + order[first...]
+      first = 0
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import Foundation
+import Testing
+
+@testable import NTMServer
+
+/// `POST /step`.
+extension RouteTests {
+  @Test(arguments: Transport.allCases)
+  func manySessionsAdvanceInOneRequest(_ transport: Transport) async throws {
+    try await withService(transport, .several) { client in
+      let models = [ServedModel.copy, .mixed, .copy, .contentOnly]
+      var sessions: [(id: String, direct: DirectSession, inputs: [[Float]])] = []
+      for (index, model) in models.enumerated() {
+        sessions.append(
+          (
+            try await client.makeSession(model.name), try DirectSession(model),
+            model.inputs(5, seed: UInt64(index))
+          ))
+      }
+      for step in 0..<5 {
+        let items = sessions.map {
+          #"{"session": "\#($0.id)", "input": \#($0.inputs[step].json)}"#
+        }
+        let fields = StepResult.Fields.all.json
+        let response = try await client.post(
+          "/step", #"{"steps": [\#(items.joined(separator: ","))], "return": \#(fields)}"#)
+        #expect(response.status == 200, "\(response.text)")
+        let expected = try sessions.map {
+          try $0.direct.step($0.inputs[step]).with(.all, session: $0.id)
+        }
+        #expect(try response.decoded(StepResults.self).steps == expected)
+      }
+    }
+  }
+
+  @Test(arguments: Transport.allCases)
+  func eachStepHasAResultOrAProblemOfItsOwn(_ transport: Transport) async throws {
+    try await withService(transport, .several) { client in
+      let session = try await client.makeSession("copy")
+      let ended = try await client.makeSession("copy")
+      _ = try await client.delete("/sessions/\(ended)")
+      let input = ServedModel.copy.inputs(1)[0].json
+      let response = try await client.post(
+        "/step",
+        """
+        {"return": ["output"], "steps": [
+          {"session": "\(session)", "input": \(input)}, {"session": "\(ended)", "input": \(input)},
+          {"session": "\(session)", "input": [1]}, {"input": \(input)}, 7,
+          {"session": "\(session)", "input": \(input), "step": 9},
+          {"session": "\(session)", "inputs": [\(input), \(input)], "return": []},
+          {"session": "\(session)", "input": \(input), "step": 4, "return": ["output"]}]}
+        """)
+      #expect(response.status == 200)
+      let steps = try #require(try response.object()["steps"] as? [[String: Any]])
+      #expect(
+        steps.map { $0["status"] as? Int } == [nil, 404, 422, 400, 400, 409, nil, nil])
+      #expect(steps[0]["step"] as? Int == 1)
+      #expect(steps[1]["reason"] as? String == "deleted")
+      #expect((steps[6]["steps"] as? [[String: Any]])?.map { $0["step"] as? Int } == [2, 3])
+      #expect(steps[7]["step"] as? Int == 4)
+    }
+  }
+
+  @Test(
+    arguments: Transport.allCases,
+    [
+      "{}", "[]", #"{"steps": 1}"#, #"{"steps": [], "more": 1}"#,
+      #"{"steps": [], "return": ["x"]}"#,
+    ])
+  func aBodyThatIsNoListOfStepsIsRefused(_ transport: Transport, _ body: String) async throws {
+    try await withService(transport) { client in
+      try expectProblem(try await client.post("/step", body), 400, "malformed-request")
+    }
+  }
+
+  @Test(arguments: Transport.allCases)
+  func aReplyThatWouldBeTooLongIsRefusedBeforeAStepIsTaken(_ transport: Transport) async throws {
+    let options = ServiceOptions.testing { $0.maxReply = 10_000 }
+    try await withService(transport, .copy, options) { client in
+      let session = try await client.makeSession()
+      let item = #"{"session": "\#(session)", "input": \#(ServedModel.copy.inputs(1)[0].json)}"#
+      let items = Array(repeating: item, count: 4).joined(separator: ",")
+      try expectProblem(try await client.post("/step", #"{"steps": [\#(items)]}"#), 422, "too-much")
+      #expect(try await client.get("/sessions/\(session)").object()["step"] as? Int == 0)
+    }
+  }
+}
