@@ -85,7 +85,8 @@ struct ProgressBar {
     var scale = 1
     for _ in 0..<decimals { scale *= 10 }
     let scaled = (abs(value) * Double(scale)).rounded()
-    guard decimals > 0, scaled < 1e15 else { return "\(value < 0 ? "-" : "")\(UInt64(abs(value)))" }
+    guard scaled < 1e15 else { return "\(value)" }
+    guard decimals > 0 else { return "\(value < 0 ? "-" : "")\(Int(scaled))" }
     let digits = String(Int(scaled) % scale)
     let fraction = String(repeating: "0", count: decimals - digits.count) + digits
     return "\(value < 0 ? "-" : "")\(Int(scaled) / scale).\(fraction)"

@@ -55,7 +55,9 @@ public struct SafeTensorsFile: Sendable {
 
   /// Checks that a tensor is there and has a shape.
   @discardableResult
-  func check(_ name: String, shape: [Int]) throws(SafeTensorsError) -> SafeTensorsHeader.Tensor {
+  package func check(_ name: String, shape: [Int]) throws(SafeTensorsError)
+    -> SafeTensorsHeader.Tensor
+  {
     let tensor = try self.tensor(name)
     guard tensor.shape == shape else {
       throw SafeTensorsError(tensor: name, "has the shape \(tensor.shape); \(shape) is expected")

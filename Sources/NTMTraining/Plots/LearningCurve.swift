@@ -56,7 +56,9 @@ public struct LearningCurve {
         plot.bottom - height * (plot.bottom - plot.top)
       )
     }
-    for exponent in Int(bottom)...Int(top) {
+    // A run that diverges spans more powers than there is room to name.
+    let step = (Int(top) - Int(bottom)) / 12 + 1
+    for exponent in stride(from: Int(bottom), through: Int(top), by: step) {
       let y = place((0, pow(10, Double(exponent)))).y
       svg.line([(plot.left, y), (plot.right, y)], stroke: "#ddd", width: 1)
       svg.text(
@@ -84,9 +86,11 @@ public struct LearningCurve {
   }
 
   private static func label(_ exponent: Int) -> String {
-    exponent >= 0
-      ? "\(Int(pow(10, Double(exponent))))"
-      : "0." + String(repeating: "0", count: -exponent - 1) + "1"
+    switch exponent {
+    case ..<0: "0." + String(repeating: "0", count: -exponent - 1) + "1"
+    case ..<7: "1" + String(repeating: "0", count: exponent)
+    default: "1e\(exponent)"
+    }
   }
 
   private static func label(_ sequences: Double) -> String {
@@ -95,9 +99,9 @@ public struct LearningCurve {
     return "\(Int(sequences))"
   }
 
-  /// Round numbers from 0, four to ten of them.
+  /// Round numbers from 0, ten of them at most.
   private static func ticks(upTo most: Double) -> [Double] {
-    let rough = most / 5
+    let rough = max(1, most / 5)
     let scale = pow(10, floor(log10(rough)))
     let step = [1, 2, 5, 10].map { $0 * scale }.first { $0 >= rough } ?? rough
     return Array(stride(from: 0, through: most, by: step))

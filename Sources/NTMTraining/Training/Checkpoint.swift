@@ -57,8 +57,10 @@ public struct Checkpoint {
     let task = try TaskKind.decode(name: metadata["task"], settings: metadata["task_settings"])
     setup = TrainingSetup(task: task, configuration: configuration, options: options)
 
+    let count = ParameterLayout(configuration).count
+    // Before memory is allocated on the configuration's word.
+    try file.check("parameters", shape: [count])
     let parameters = try ParameterVector(zerosFor: configuration)
-    let count = parameters.layout.count
     let momentCount = Optimizer.momentCount(options.optimizer) * count
     func values(_ name: String, _ count: Int) throws -> [Float] {
       try [Float](unsafeUninitializedCapacity: count) { buffer, filled in
