@@ -11,7 +11,7 @@ struct FiniteDifferenceTests {
   /// Small enough for the quotient, large enough for double precision.
   private static let difference = 1e-6
 
-  @Test(arguments: UInt64(0)..<80)
+  @Test(arguments: UInt64(0)..<40)
   func agree(seed: UInt64) throws {
     var random = SplitMix64(seed: seed)
     let configuration = Configuration.random(&random)

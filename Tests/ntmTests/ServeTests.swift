@@ -9,17 +9,20 @@ struct ServeTests {
     let server = try Server()
     #expect(
       server.process.errors.contains(
-        "serving copy, repeat-copy on http://127.0.0.1:\(server.port)\n"))
+        "serving associative-recall, copy, ngrams, priority-sort, repeat-copy on "
+          + "http://127.0.0.1:\(server.port)\n"))
     #expect(try await server.send("GET", "/livez").status == 200)
     let models = try #require(
       try await server.object("GET", "/models")["models"] as? [[String: Any]])
-    #expect(models.map { $0["name"] as? String } == ["copy", "repeat-copy"])
+    #expect(
+      models.map { $0["name"] as? String }
+        == ["associative-recall", "copy", "ngrams", "priority-sort", "repeat-copy"])
     #expect(try server.stop().output.isEmpty)
   }
 
   @Test func marksTheDefaultModel() async throws {
     let server = try Server(["--default-model", "repeat-copy"])
-    #expect(server.process.errors.contains("serving copy, repeat-copy (default) on "))
+    #expect(server.process.errors.contains(", repeat-copy (default) on "))
     #expect(
       try await server.object("POST", "/sessions")["model"] as? String == "repeat-copy")
   }

@@ -9,6 +9,8 @@ public struct EvaluationReport: Encodable, Sendable {
   /// Of the sequences that were drawn.
   public let seed: UInt64
   public let sets: [(name: String, evaluation: Evaluation)]
+  /// Whether its JSON has the figures for each size too.
+  var hasSizes = true
 
   /// Mixed into the seed, so that the sequences are never those of training or validation.
   private static let salt: UInt64 = 0x4556_414c_5541_5445
@@ -58,6 +60,7 @@ public struct EvaluationReport: Encodable, Sendable {
       var fields = list.nestedContainer(keyedBy: Name.self)
       try fields.encode(set.name, forKey: Name("name"))
       try encode(set.evaluation.total, into: &fields)
+      guard hasSizes else { continue }
       var sizes = fields.nestedUnkeyedContainer(forKey: Name("by_\(sizeName)"))
       for (size, tally) in set.evaluation.bySize.sorted(by: { $0.key < $1.key }) {
         var fields = sizes.nestedContainer(keyedBy: Name.self)

@@ -51,11 +51,16 @@ public struct TrainingSetup: Sendable {
     case .nGrams:
       options.sequences = 100_000
     case .prioritySort:
-      options.sequences = 400_000
-      options.curriculum = 0.5
+      // Many small updates, on fewer vectors first; strengths that tell close priorities apart.
+      options.sequences = 2_500_000
+      options.batch = 2
+      options.rate = 3e-4
+      options.curriculum = 0.8
+      options.interval = 20_000
+      options.validation = 64
       configuration.memory.rows = 32
-      configuration.controller = Controller(kind: .feedForward(activation: .tanh), units: 128)
-      configuration.heads = .pairs(2)
+      configuration.controller = Controller(kind: .feedForward(activation: .tanh), units: 200)
+      configuration.heads = .pairs(3)
       configuration.dialect.addressing.strength = .exp
       configuration.start.memory = .stored
     }

@@ -9,6 +9,8 @@ extension Trainer {
   ///
   /// - Parameter evaluation: what the best model reaches, where it has been measured
   public func summary(evaluation: EvaluationReport?) throws -> String {
+    var evaluation = evaluation
+    evaluation?.hasSizes = false
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     encoder.keyEncodingStrategy = .convertToSnakeCase

@@ -31,7 +31,7 @@ extension RouteTests {
       let model = try await client.get("/models/copy").object()
       #expect(model["default"] as? Bool == true)
       #expect(model["task"] as? String == "copy")
-      #expect((model["source"] as? String)?.contains("pytorch-ntm") == true)
+      #expect((model["source"] as? String)?.contains("ntm train") == true)
       #expect(model["input_size"] as? Int == 9)
       #expect(model["output_size"] as? Int == 8)
       #expect(model["memory"] as? [String: Int] == ["rows": 128, "columns": 20])
