@@ -57,10 +57,10 @@ let package = Package(
       swiftSettings: swiftSettings),
     .target(
       name: "NTMTestSupport", dependencies: ["NTMModel"], path: "Tests/NTMTestSupport",
-      swiftSettings: swiftSettings),
+      resources: [.copy("Fixtures")], swiftSettings: swiftSettings),
     .testTarget(
       name: "NTMModelTests", dependencies: ["NTMModel", "NTMTestSupport"],
-      resources: [.copy("Fixtures")], swiftSettings: swiftSettings),
+      swiftSettings: swiftSettings),
     .testTarget(
       name: "NTMTrainingTests", dependencies: ["NTMModel", "NTMTestSupport", "NTMTraining"],
       swiftSettings: swiftSettings),

@@ -1,4 +1,5 @@
 import Foundation
+import NTMTestSupport
 import Testing
 
 @testable import NTMModel

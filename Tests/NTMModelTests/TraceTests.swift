@@ -1,5 +1,6 @@
 import Foundation
 import NTMModel
+import NTMTestSupport
 import Testing
 
 /// Every model that another implementation was recorded stepping gives the same numbers here.

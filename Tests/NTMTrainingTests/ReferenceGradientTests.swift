@@ -1,5 +1,6 @@
 import Foundation
 import NTMModel
+import NTMTestSupport
 import Testing
 
 @testable import NTMTraining
@@ -20,21 +21,13 @@ struct ReferenceGradientTests {
     }
   }
 
-  static let folder =
-    ProcessInfo.processInfo.environment["NTM_REFERENCE"]
-    ?? URL(filePath: #filePath).appending(path: "../../../../shared/reference").standardized.path
-
-  static let files: [String] = {
-    guard let names = FileManager.default.enumerator(atPath: folder) else { return [] }
-    return names.compactMap { $0 as? String }.filter { $0.hasSuffix(".grad.json") }.sorted()
-      .map { "\(folder)/\($0)" }
-  }()
+  static let files = ReferenceFile.all { $0.hasSuffix(".grad.json") }
 
   @Test(arguments: files)
-  func reproduces(_ path: String) throws {
-    let url = URL(filePath: path)
-    let folder = url.deletingLastPathComponent().path
-    let given = try JSONDecoder().decode(Case.self, from: Data(contentsOf: url))
+  func reproduces(_ file: ReferenceFile) throws {
+    let folder = file.folder
+    let given = try JSONDecoder().decode(
+      Case.self, from: Data(contentsOf: URL(filePath: file.path)))
     let model = try WeightImport.model(from: SafeTensorsFile(path: "\(folder)/\(given.model)"))
       .model
     let expectedName = given.gradients.prefix { $0 != " " }
@@ -56,7 +49,6 @@ struct ReferenceGradientTests {
     }
     let gradients = try ParameterVector(zerosFor: model.configuration)
     try BackwardPass(tape).run(parameters.values, dLogits: dLogits, into: gradients.values)
-    print(url.lastPathComponent, "loss", loss, given.loss)
     #expect(abs(loss - given.loss) < 1e-5 * given.loss)
     let pairs = try PyTorchGradients(expected, model.configuration).pairs
     for (name, values) in pairs {
@@ -64,7 +56,6 @@ struct ReferenceGradientTests {
       let got = (0..<tensor.count).map { gradients.values[tensor.offset + $0] }
       let largest = values.map(abs).max() ?? 0
       let worst = zip(got, values).map { abs($0 - $1) }.max() ?? .infinity
-      print("  ", name, worst / largest)
       #expect(got.count == values.count)
       #expect(worst <= 1e-4 * largest, "\(name): \(worst / largest)")
     }

@@ -4,7 +4,7 @@ import Testing
 
 /// `ntm inspect` as a process.
 struct InspectTests {
-  static let fixtures = "\(Executable.projectFolder)/Tests/NTMModelTests/Fixtures"
+  static let fixtures = "\(Executable.projectFolder)/Tests/NTMTestSupport/Fixtures"
 
   @Test func saysWhatAModelHolds() throws {
     let path = "\(Executable.models)/copy.safetensors"

@@ -131,7 +131,7 @@ private final class Runner: @unchecked Sendable {
         if abs(output - target) >= 0.5 { tally.wrong += 1 }
       }
     }
-    tally.perfect = tally.wrong == 0 ? 1 : 0
+    tally.perfect = tally.wrong == 0 && isRunning ? 1 : 0
     return tally
   }
 }

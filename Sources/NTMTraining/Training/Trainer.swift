@@ -152,6 +152,9 @@ public final class Trainer {
     if loss.isFinite, norm.isFinite {
       optimizer.update(
         state.parameters.values, gradient: gradient.values, norm: norm, rate: Float(rate))
+      if !Kernels.best.areFinite(state.parameters.values, count: gradient.layout.count) {
+        try fallBack()
+      }
       state.progress.skippedInARow = 0
       state.progress.lossSum += loss
       state.progress.normSum += Double(norm)
@@ -159,7 +162,7 @@ public final class Trainer {
     } else {
       state.progress.skipped += 1
       state.progress.skippedInARow += 1
-      if state.progress.skippedInARow == Self.patience { fallBack() }
+      if state.progress.skippedInARow == Self.patience { try fallBack() }
     }
     let interval = options.interval
     guard isFinished || sequences / interval != (sequences - options.batch) / interval else {
@@ -191,7 +194,7 @@ public final class Trainer {
           UnsafeBufferPointer(start: state.parameters.values, count: gradient.layout.count)),
         moments: Array(optimizer.moments))
     } else if hasCollapsed(record) {
-      fallBack()
+      try fallBack()
       record.fallbacks = fallbacks
     }
     state.progress.history.append(record)
@@ -201,20 +204,29 @@ public final class Trainer {
   /// Whether what had been learnt is gone: the loss, once under half of that of the first
   /// validation, has come back by a quarter of the way.
   private func hasCollapsed(_ record: TrainingRecord) -> Bool {
-    guard let first = history.first?.validationLoss, let best = best?.validationLoss else {
+    guard let first = history.lazy.map(\.validationLoss).first(where: \.isFinite), let best = best?.validationLoss else {
       return false
     }
     guard record.validationLoss.isFinite else { return true }
     return best < first / 2 && record.validationLoss > best + (first - best) / 4
   }
 
-  /// Back to the best parameters, with half the rate. Before there are any, only the rate falls.
-  private func fallBack() {
+  /// Back to the best parameters, with half the rate; to those that the run began with, before
+  /// there are better ones.
+  private func fallBack() throws {
     state.progress.fallbacks += 1
     state.progress.rateScale /= 2
     state.progress.skippedInARow = 0
-    guard let best = state.best else { return }
-    state.parameters.values.update(from: best.parameters, count: best.parameters.count)
-    optimizer.restore(best.moments, updates: state.progress.bestUpdates)
+    let parameters = state.parameters.values
+    if let best = state.best {
+      parameters.update(from: best.parameters, count: best.parameters.count)
+      optimizer.restore(best.moments, updates: state.progress.bestUpdates)
+    } else {
+      var generator = RandomGenerator(seed: options.seed)
+      let first = try ParameterVector(untrained: configuration, using: &generator)
+      parameters.update(from: first.values, count: gradient.layout.count)
+      optimizer.restore(
+        [Float](repeating: 0, count: optimizer.moments.count), updates: 0)
+    }
   }
 }
