@@ -35,6 +35,7 @@ struct Application: HTTPHandler {
       case .badFraming(let reason): Problem(.malformedRequest, reason)
       case .draining: Problem(.stopping, "the server is stopping and takes no more requests")
       case .overloaded: Problem(.overloaded, "too much work is waiting; try again in a moment")
+      case .unanswered: Problem(.internalError, "the request was given up without an answer")
       }
     return problem.response
   }

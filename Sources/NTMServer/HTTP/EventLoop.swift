@@ -2,9 +2,9 @@ import Synchronization
 
 /// One event loop: a daemon, the thread that runs it, and what a request needs on its way.
 ///
-/// `@unchecked Sendable`: `daemon`, `activeRequests` and `isDraining` belong to the loop's thread
-/// from `run` on, and to the thread that starts the server before that. All else is constant or
-/// guards itself.
+/// `@unchecked Sendable`: `daemon`, `activeRequests`, `isDraining` and `hasGivenUp` belong to the
+/// loop's thread from `run` on, and to the thread that starts the server before that. All else is
+/// constant or guards itself.
 final class EventLoop: @unchecked Sendable {
   struct Settings: Sendable {
     let limits: MicroHTTPD.Limits
@@ -22,6 +22,8 @@ final class EventLoop: @unchecked Sendable {
   var activeRequests = 0
   /// No new connections, and no new requests on old ones.
   private(set) var isDraining = false
+  /// The deadline has passed: nothing is begun any more.
+  private(set) var hasGivenUp = false
 
   /// Requests whose connection is suspended. It is resumed by whoever takes it out, inside this
   /// lock, so that it is resumed once and never after the daemon has been stopped. A `Monitor`
@@ -60,8 +62,8 @@ final class EventLoop: @unchecked Sendable {
   }
 
   /// From any thread: asks the loop to end when the requests that it has are answered, and at
-  /// `deadline` (monotonic nanoseconds) in any case but one: while a worker still uses a request,
-  /// its connection cannot go away, and the loop goes on with it.
+  /// `deadline` (monotonic nanoseconds) in any case but one: while a worker or a completion still
+  /// uses a request, its connection cannot go away, and the loop goes on with it.
   func drain(deadline: UInt64) {
     drainDeadline.store(deadline, ordering: .releasing)
     wakeup.signal()
@@ -86,11 +88,16 @@ final class EventLoop: @unchecked Sendable {
         }
         if activeRequests == 0 { break }
         let now = monotonicNanoseconds()
-        if now >= end { break }
         if now >= deadline {
-          if abandonedRequests == 0 { abandoned.store(activeRequests, ordering: .releasing) }
-          if end == Self.never, suspended.withLock({ $0.isEmpty }) { end = now + Self.lastAnswers }
-          if end != Self.never { limit = 10 }
+          if !hasGivenUp {
+            hasGivenUp = true
+            abandoned.store(activeRequests, ordering: .releasing)
+          }
+          if suspended.withLock({ $0.isEmpty }) {
+            if now >= end { break }
+            if end == Self.never { end = now + Self.lastAnswers }
+            limit = 10
+          }
         } else {
           limit = Int((deadline - now) / 1_000_000) + 1
         }

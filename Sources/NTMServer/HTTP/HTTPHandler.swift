@@ -25,6 +25,10 @@ enum HTTPOutcome: Sendable {
   /// the request may be used in it. A client that leaves meanwhile is noticed only afterwards: the
   /// work is not interrupted.
   case offload(@Sendable () -> HTTPResponse)
+  /// An answer that somebody gives from any thread, without a worker that waits for it. The closure
+  /// is called at once, on the event loop, and keeps the completion, or answers through it. The
+  /// connection is suspended as for `.offload`, and the same goes for a client that leaves.
+  case later(@Sendable (HTTPCompletion) -> Void)
 }
 
 /// Why the transport refuses a request before the handler sees it, or before its work has begun.
@@ -39,6 +43,8 @@ enum HTTPRefusal: Sendable, Equatable {
   case draining
   /// All workers are busy and their queue is full.
   case overloaded(retryAfterSeconds: Int)
+  /// Whoever was to answer has given it up: a bug.
+  case unanswered
 
   var status: Int {
     switch self {
@@ -46,6 +52,7 @@ enum HTTPRefusal: Sendable, Equatable {
     case .headersTooLarge: 431
     case .badFraming: 400
     case .draining, .overloaded: 503
+    case .unanswered: 500
     }
   }
 
@@ -54,7 +61,7 @@ enum HTTPRefusal: Sendable, Equatable {
     var response = response
     response.status = status
     switch self {
-    case .bodyTooLarge, .headersTooLarge, .badFraming: break
+    case .bodyTooLarge, .headersTooLarge, .badFraming, .unanswered: break
     case .draining: response.headers.append(("Retry-After", "1"))
     case .overloaded(let seconds): response.headers.append(("Retry-After", "\(seconds)"))
     }

@@ -40,8 +40,8 @@ public final class HTTPServer: Sendable {
     /// Every request was answered.
     case drained
     /// The time was up for this many requests. Their connections are closed without an answer,
-    /// except where a worker is still at it: there the answer is sent when the work is done, if
-    /// the process lives so long.
+    /// except where a worker or a completion is still at it: there the answer is sent when it is
+    /// there, if the process lives so long.
     case abandoned(requests: Int)
     case notRunning
   }
@@ -98,7 +98,8 @@ public final class HTTPServer: Sendable {
       _ = Self.haveEnded(stopped, by: max(deadline, monotonicNanoseconds()) + Self.lastAnswers)
     }
     stopped.workers.stop()
-    // A loop that has not ended holds connections that a worker uses, and ends after it.
+    // A loop that has not ended holds connections that a worker or a completion uses, and ends
+    // after it.
     let allEnded = stopped.alive.withLock { $0 == 0 }
     for thread in stopped.threads { allEnded ? thread.join() : thread.detach() }
     let abandoned = stopped.loops.reduce(0) { $0 + $1.abandonedRequests }

@@ -59,13 +59,21 @@ extension EventLoop {
       guard record.discardedBytes == 0 else {
         return refuse(record, .bodyTooLarge(limit: settings.maxBodyBytes))
       }
+      // An upload that ends after the deadline: nobody would wait for its work.
+      if hasGivenUp { return refuse(record, .draining) }
       switch handler.handle(HTTPRequest(record)) {
       case .respond(let response): return answer(record, response)
       case .offload(let work):
         offload(record, work)
         return true
+      case .later(let begin):
+        record.phase = .suspended
+        // First, because the answer may come before `begin` returns.
+        suspend(record)
+        begin(HTTPCompletion(record))
+        return true
       }
-    case .offloaded:
+    case .suspended:
       guard let response = record.response else { return false }
       return answer(record, response)
     case .answered:
@@ -87,7 +95,7 @@ extension EventLoop {
   }
 
   private func offload(_ record: RequestRecord, _ work: @escaping @Sendable () -> HTTPResponse) {
-    record.phase = .offloaded
+    record.phase = .suspended
     // First, because a worker may be faster than this function.
     suspend(record)
     let accepted = workers.submit(
@@ -100,7 +108,7 @@ extension EventLoop {
     }
   }
 
-  private func refusal(_ record: RequestRecord, _ refusal: HTTPRefusal) -> HTTPResponse {
+  func refusal(_ record: RequestRecord, _ refusal: HTTPRefusal) -> HTTPResponse {
     refusal.applied(to: handler.refuse(refusal, HTTPRequest(record)))
   }
 

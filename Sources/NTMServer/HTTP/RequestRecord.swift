@@ -2,15 +2,17 @@
 /// completion. It is the only allocation that every request makes.
 ///
 /// `@unchecked Sendable`: a record belongs to one thread at a time. It belongs to its event loop,
-/// except while its connection is suspended: then to the worker that runs its work. The worker
-/// gets it through the pool's lock and gives it back through `EventLoop.finish`, whose lock, and
-/// libmicrohttpd's own in resuming, order the worker's writes before the loop's reads.
+/// except while its connection is suspended: then to the worker that runs its work, or to whoever
+/// holds its completion. A worker gets it through the pool's lock and gives it back through
+/// `EventLoop.finish`, whose lock, and libmicrohttpd's own in resuming, order the worker's writes
+/// before the loop's reads. A completion is finished through the same.
 final class RequestRecord: @unchecked Sendable {
   enum Phase {
     /// Headers are here, the body is arriving.
     case receiving
-    /// The connection is suspended; `response` is set before it is resumed.
-    case offloaded
+    /// The connection is suspended, for a worker or a completion; `response` is set before it is
+    /// resumed.
+    case suspended
     /// `response` has been queued and is not changed any more.
     case answered
   }

@@ -174,28 +174,6 @@ extension HTTPServerTests {
   #endif
 }
 
-/// A `stop` that runs on a thread of its own.
-private final class Stopping: Sendable {
-  private let ending = Monitor<HTTPServer.Ending?>(nil)
-
-  init(_ server: HTTPServer, drainTimeout: Duration) {
-    let ending = self.ending
-    do {
-      try SystemThread {
-        let result = server.stop(drainTimeout: drainTimeout)
-        ending.withLock { $0 = result }
-        ending.broadcast()
-      }.detach()
-    } catch {
-      Issue.record(error)
-    }
-  }
-
-  func wait() -> HTTPServer.Ending {
-    ending.wait { $0 }
-  }
-}
-
 #if os(Linux)
   private func startAndStop() throws {
     let server = HTTPServer(options: .testing(), handler: TestHandler())

@@ -9,6 +9,9 @@ import Testing
 /// |---|---|
 /// | `/offload` | like every other path, from a worker |
 /// | `/gated` | the same, after `gate` was opened |
+/// | `/later` | like every other path, finished before the handler returns |
+/// | `/dropped` | none: its completion is dropped |
+/// | `/kept` | none until the test finishes what is in `kept` |
 /// | `/length` | the body's length |
 /// | `/nothing` | 204 |
 /// | `/bytes?n=…` | so many bytes |
@@ -23,6 +26,8 @@ final class TestHandler: HTTPHandler {
   let gate = Gate()
   /// Opened when the first gated work has begun.
   let begun = Gate()
+  /// What waits for its answer.
+  let kept = Monitor<[(request: HTTPRequest, completion: HTTPCompletion)]>([])
   private let completions = Monitor<[Completion]>([])
 
   func handle(_ request: HTTPRequest) -> HTTPOutcome {
@@ -34,6 +39,15 @@ final class TestHandler: HTTPHandler {
         begun.open()
         gate.pass()
         return Self.echo(request)
+      }
+    case "/later":
+      return .later { $0.finish(Self.echo(request)) }
+    case "/dropped":
+      return .later { _ in }
+    case "/kept":
+      return .later { [kept] completion in
+        kept.withLock { $0.append((request, completion)) }
+        kept.broadcast()
       }
     case "/length":
       return .respond(HTTPResponse(status: 200, body: Array("\(request.body.count)".utf8)))
@@ -67,6 +81,15 @@ final class TestHandler: HTTPHandler {
       ?? completions.withLock { $0 }
   }
 
+  /// Takes the requests that wait for an answer, once there are so many.
+  func takeKept(count: Int) -> [(request: HTTPRequest, completion: HTTPCompletion)] {
+    kept.wait(until: testDeadline()) { kept in
+      guard kept.count >= count else { return nil }
+      defer { kept = [] }
+      return kept
+    } ?? []
+  }
+
   static func echo(_ request: HTTPRequest) -> HTTPResponse {
     let lines = [
       "\(request.method) \(request.path)",
@@ -96,7 +119,7 @@ final class Gate: Sendable {
   }
 }
 
-private func testDeadline() -> UInt64 {
+func testDeadline() -> UInt64 {
   monotonicNanoseconds() + UInt64(SocketClient.timeoutSeconds) * 1_000_000_000
 }
 
@@ -121,9 +144,32 @@ func withServer<Result>(
   try server.start()
   defer {
     handler.gate.open()
+    handler.kept.withLock { $0 = [] }
     // No test may leave a request behind.
     let ending = server.stop(drainTimeout: .seconds(SocketClient.timeoutSeconds))
     #expect(ending == .drained || ending == .notRunning)
   }
   return try body(server, handler, server.port!)
+}
+
+/// A `stop` that runs on a thread of its own.
+final class Stopping: Sendable {
+  private let ending = Monitor<HTTPServer.Ending?>(nil)
+
+  init(_ server: HTTPServer, drainTimeout: Duration) {
+    let ending = self.ending
+    do {
+      try SystemThread {
+        let result = server.stop(drainTimeout: drainTimeout)
+        ending.withLock { $0 = result }
+        ending.broadcast()
+      }.detach()
+    } catch {
+      Issue.record(error)
+    }
+  }
+
+  func wait() -> HTTPServer.Ending {
+    ending.wait { $0 }
+  }
 }

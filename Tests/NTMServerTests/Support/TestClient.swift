@@ -17,7 +17,7 @@ protocol TestClient: Sendable {
   ) async throws -> Response
 }
 
-/// Straight through the router: offloaded work runs at once.
+/// Straight through the router: offloaded work runs at once, and a later answer is waited for.
 struct InProcessClient: TestClient {
   let application: Application
 
@@ -32,11 +32,23 @@ struct InProcessClient: TestClient {
       switch application.handle(request) {
       case .respond(let response): response
       case .offload(let work): work()
+      case .later(let begin): waitForAnswer(begin)
       }
     return Response(
       status: response.status, headers: response.headers,
       body: method == "HEAD" ? [] : response.body)
   }
+}
+
+/// Blocks its thread, which is why nobody may need that to answer.
+private func waitForAnswer(_ begin: (HTTPCompletion) -> Void) -> HTTPResponse {
+  let answer = Monitor<HTTPResponse?>(nil)
+  begin(
+    HTTPCompletion { response in
+      answer.withLock { $0 = response ?? HTTPResponse(status: 500) }
+      answer.broadcast()
+    })
+  return answer.wait { $0 }
 }
 
 /// Foundation's HTTP client, over a live socket.
