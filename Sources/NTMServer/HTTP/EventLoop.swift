@@ -2,9 +2,9 @@ import Synchronization
 
 /// One event loop: a daemon, the thread that runs it, and what a request needs on its way.
 ///
-/// `@unchecked Sendable`: `daemon`, `activeRequests`, `isDraining` and `hasGivenUp` belong to the
-/// loop's thread from `run` on, and to the thread that starts the server before that. All else is
-/// constant or guards itself.
+/// `@unchecked Sendable`: `daemon` and the variables that can be seen outside belong to the loop's
+/// thread from `run` on, and to the thread that starts the server before that. All else is constant
+/// or guards itself.
 final class EventLoop: @unchecked Sendable {
   struct Settings: Sendable {
     let limits: MicroHTTPD.Limits
@@ -24,6 +24,10 @@ final class EventLoop: @unchecked Sendable {
   private(set) var isDraining = false
   /// The deadline has passed: nothing is begun any more.
   private(set) var hasGivenUp = false
+  /// Requests that are answered by a stream, until their completion.
+  var streams: [ObjectIdentifier: RequestRecord] = [:]
+  /// When to look next for clients that have left (monotonic nanoseconds).
+  var nextLook: UInt64 = 0
 
   /// Requests whose connection is suspended. It is resumed by whoever takes it out, inside this
   /// lock, so that it is resumed once and never after the daemon has been stopped. A `Monitor`
@@ -92,6 +96,7 @@ final class EventLoop: @unchecked Sendable {
           if !hasGivenUp {
             hasGivenUp = true
             abandoned.store(activeRequests, ordering: .releasing)
+            closeStreams()
           }
           if suspended.withLock({ $0.isEmpty }) {
             if now >= end { break }
@@ -103,6 +108,7 @@ final class EventLoop: @unchecked Sendable {
         }
       }
       daemon.waitAndRun(limit: limit)
+      lookForDisconnects()
     }
     close()
   }
@@ -115,12 +121,19 @@ final class EventLoop: @unchecked Sendable {
     }
   }
 
-  /// Gives the request back to its loop with a response. From any thread, once per `suspend`.
-  func finish(_ record: RequestRecord, _ response: HTTPResponse) {
+  /// Gives the request back to its loop with a reply. From any thread, once per `suspend`.
+  func finish(_ record: RequestRecord, _ reply: HTTPReply) {
+    resume(record) { record.reply = reply }
+  }
+
+  /// Gives the request back to its loop. From any thread, once per `suspend`.
+  ///
+  /// - Parameter prepare: called while the request is still the caller's
+  func resume(_ record: RequestRecord, prepare: () -> Void = {}) {
     suspended.withLock {
       let held = $0.removeValue(forKey: ObjectIdentifier(record))
-      precondition(held != nil, "a request was finished twice")
-      record.response = response
+      precondition(held != nil, "a request was resumed twice")
+      prepare()
       record.connection.resume()
     }
     wakeup.signal()

@@ -14,7 +14,8 @@ protocol HTTPHandler: Sendable {
   /// handed to the kernel or the connection broke over it.
   ///
   /// - Parameters:
-  ///   - responseBytes: length of the body sent, 0 for HEAD.
+  ///   - responseBytes: length of the body sent, 0 for HEAD; of a stream what was handed to
+  ///     libmicrohttpd.
   ///   - duration: monotonic nanoseconds from the end of the request's headers to this call.
   func completed(_ request: HTTPRequest, status: Int, responseBytes: Int, duration: UInt64)
 }
@@ -29,6 +30,8 @@ enum HTTPOutcome: Sendable {
   /// is called at once, on the event loop, and keeps the completion, or answers through it. The
   /// connection is suspended as for `.offload`, and the same goes for a client that leaves.
   case later(@Sendable (HTTPCompletion) -> Void)
+  /// A body that is made while it is sent.
+  case stream(HTTPStreamReply)
 }
 
 /// Why the transport refuses a request before the handler sees it, or before its work has begun.

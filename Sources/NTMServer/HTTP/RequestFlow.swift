@@ -72,10 +72,17 @@ extension EventLoop {
         suspend(record)
         begin(HTTPCompletion(record))
         return true
+      case .stream(let reply): return stream(record, reply)
       }
     case .suspended:
-      guard let response = record.response else { return false }
-      return answer(record, response)
+      // Not kept: what begins a stream may hold the request.
+      defer { record.reply = nil }
+      switch record.reply {
+      case .whole(let response): return answer(record, response)
+      case .stream(let reply):
+        return hasGivenUp ? refuse(record, .draining) : stream(record, reply)
+      case nil: return false
+      }
     case .answered:
       return false
     }
@@ -84,14 +91,16 @@ extension EventLoop {
   /// The response has been sent, or the connection is gone.
   func complete(_ record: RequestRecord) {
     activeRequests -= 1
+    let stream = record.stream
+    if stream != nil { streams[ObjectIdentifier(record)] = nil }
     if record.phase == .answered, let response = record.response {
-      let request = HTTPRequest(record)
       handler.completed(
-        request, status: response.status,
-        responseBytes: request.method == "HEAD" ? 0 : response.body.count,
+        HTTPRequest(record), status: response.status,
+        responseBytes: stream?.sent ?? (record.isHead ? 0 : response.body.count),
         duration: monotonicNanoseconds() - record.started)
     }
     record.detach()
+    stream?.close()
   }
 
   private func offload(_ record: RequestRecord, _ work: @escaping @Sendable () -> HTTPResponse) {
@@ -100,11 +109,11 @@ extension EventLoop {
     suspend(record)
     let accepted = workers.submit(
       WorkerPool.Item(
-        run: { record.loop.finish(record, work()) },
-        discard: { record.loop.finish(record, record.loop.refusal(record, .draining)) }))
+        run: { record.loop.finish(record, .whole(work())) },
+        discard: { record.loop.finish(record, .whole(record.loop.refusal(record, .draining))) }))
     if !accepted {
       let reason = isDraining ? HTTPRefusal.draining : .overloaded(retryAfterSeconds: 1)
-      finish(record, refusal(record, reason))
+      finish(record, .whole(refusal(record, reason)))
     }
   }
 
@@ -118,7 +127,7 @@ extension EventLoop {
     answer(record, refusal(record, reason), closes: closes)
   }
 
-  private func answer(
+  func answer(
     _ record: RequestRecord, _ response: HTTPResponse, closes: Bool = false
   ) -> Bool {
     record.response = response

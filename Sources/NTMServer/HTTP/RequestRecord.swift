@@ -1,3 +1,11 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// What is kept of one request of a live connection, from the end of its headers until its
 /// completion. It is the only allocation that every request makes.
 ///
@@ -10,10 +18,11 @@ final class RequestRecord: @unchecked Sendable {
   enum Phase {
     /// Headers are here, the body is arriving.
     case receiving
-    /// The connection is suspended, for a worker or a completion; `response` is set before it is
+    /// The connection is suspended, for a worker or a completion; `reply` is set before it is
     /// resumed.
     case suspended
-    /// `response` has been queued and is not changed any more.
+    /// `response` has been queued and is not changed any more. The connection of a stream may be
+    /// suspended again; `stream` guards itself.
     case answered
   }
 
@@ -32,7 +41,11 @@ final class RequestRecord: @unchecked Sendable {
   var expectedBytes: Int?
   /// Bytes of a body over the limit that were read and dropped; if not 0, `body` is empty.
   var discardedBytes = 0
+  /// What the end of a suspension brings.
+  var reply: HTTPReply?
+  /// What is answered; of a stream all but the body.
   var response: HTTPResponse?
+  var stream: StreamBuffer?
 
   init(
     connection: MicroHTTPD.Connection, method: UnsafePointer<CChar>, path: UnsafePointer<CChar>,
@@ -52,6 +65,8 @@ final class RequestRecord: @unchecked Sendable {
     }
     return liveConnection
   }
+
+  var isHead: Bool { strcmp(method, "HEAD") == 0 }
 
   /// libmicrohttpd is about to free what the connection holds.
   func detach() {

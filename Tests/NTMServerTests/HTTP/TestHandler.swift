@@ -12,6 +12,8 @@ import Testing
 /// | `/later` | like every other path, finished before the handler returns |
 /// | `/dropped` | none: its completion is dropped |
 /// | `/kept` | none until the test finishes what is in `kept` |
+/// | `/stream` | a stream, which the test takes by `takeStreams` |
+/// | `/streamed-later` | the same, by way of a completion |
 /// | `/length` | the body's length |
 /// | `/nothing` | 204 |
 /// | `/bytes?n=…` | so many bytes |
@@ -28,6 +30,8 @@ final class TestHandler: HTTPHandler {
   let begun = Gate()
   /// What waits for its answer.
   let kept = Monitor<[(request: HTTPRequest, completion: HTTPCompletion)]>([])
+  /// Those that have begun.
+  let streams = Monitor<[HTTPBodyStream]>([])
   private let completions = Monitor<[Completion]>([])
 
   func handle(_ request: HTTPRequest) -> HTTPOutcome {
@@ -49,6 +53,10 @@ final class TestHandler: HTTPHandler {
         kept.withLock { $0.append((request, completion)) }
         kept.broadcast()
       }
+    case "/stream":
+      return .stream(streamReply)
+    case "/streamed-later":
+      return .later { [streamReply] in $0.finish(streamReply) }
     case "/length":
       return .respond(HTTPResponse(status: 200, body: Array("\(request.body.count)".utf8)))
     case "/nothing":
@@ -79,6 +87,23 @@ final class TestHandler: HTTPHandler {
   func completed(count: Int) -> [Completion] {
     completions.wait(until: testDeadline()) { $0.count >= count ? $0 : nil }
       ?? completions.withLock { $0 }
+  }
+
+  private var streamReply: HTTPStreamReply {
+    HTTPStreamReply(status: 200, headers: [("Content-Type", "text/plain")]) { [streams] stream in
+      streams.withLock { $0.append(stream) }
+      streams.broadcast()
+    }
+  }
+
+  /// Takes the streams that have begun, once there are so many; the caller holds them.
+  func takeStreams(_ count: Int = 1) throws -> [HTTPBodyStream] {
+    try #require(
+      streams.wait(until: testDeadline()) { streams in
+        guard streams.count >= count else { return nil }
+        defer { streams = [] }
+        return streams
+      })
   }
 
   /// Takes the requests that wait for an answer, once there are so many.
@@ -145,6 +170,7 @@ func withServer<Result>(
   defer {
     handler.gate.open()
     handler.kept.withLock { $0 = [] }
+    handler.streams.withLock { $0 = [] }
     // No test may leave a request behind.
     let ending = server.stop(drainTimeout: .seconds(SocketClient.timeoutSeconds))
     #expect(ending == .drained || ending == .notRunning)
