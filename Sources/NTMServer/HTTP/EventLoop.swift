@@ -9,6 +9,7 @@ final class EventLoop: @unchecked Sendable {
   struct Settings: Sendable {
     let limits: MicroHTTPD.Limits
     let maxBodyBytes: Int
+    let temporaryDirectory: String
     let log: @Sendable (String) -> Void
   }
 

@@ -5,6 +5,11 @@ protocol HTTPHandler: Sendable {
   /// served.
   func handle(_ request: HTTPRequest) -> HTTPOutcome
 
+  /// How much of a body is taken, and where to. Called on an event loop when the headers of a
+  /// request that has a body are here. What is not said here is in memory, up to the server's
+  /// `maxBodyBytes`.
+  func bodyLimit(for request: HTTPRequest) -> HTTPBodyLimit
+
   /// The response to a request that the transport itself refuses. Its status and the headers that
   /// the refusal needs (`Connection`, `Retry-After`) are set afterwards, so that only the body and
   /// its type are left to say. The body of such a request is empty.
@@ -42,6 +47,8 @@ enum HTTPRefusal: Sendable, Equatable {
   case headersTooLarge
   /// The body's length is said in two ways, or by a transfer coding that is not known.
   case badFraming(reason: String)
+  /// There is no room on disk for the body.
+  case bodyNotStored(reason: String)
   /// The server is stopping.
   case draining
   /// All workers are busy and their queue is full.
@@ -54,7 +61,7 @@ enum HTTPRefusal: Sendable, Equatable {
     case .bodyTooLarge: 413
     case .headersTooLarge: 431
     case .badFraming: 400
-    case .draining, .overloaded: 503
+    case .bodyNotStored, .draining, .overloaded: 503
     case .unanswered: 500
     }
   }
@@ -65,7 +72,7 @@ enum HTTPRefusal: Sendable, Equatable {
     response.status = status
     switch self {
     case .bodyTooLarge, .headersTooLarge, .badFraming, .unanswered: break
-    case .draining: response.headers.append(("Retry-After", "1"))
+    case .bodyNotStored, .draining: response.headers.append(("Retry-After", "1"))
     case .overloaded(let seconds): response.headers.append(("Retry-After", "\(seconds)"))
     }
     return response

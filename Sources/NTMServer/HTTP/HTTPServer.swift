@@ -24,8 +24,12 @@ public final class HTTPServer: Sendable {
     /// Seconds without a byte after which a connection is closed; 0 for never. A connection whose
     /// work is offloaded is not idle.
     public var idleTimeout = 60
-    /// The longest request body; a longer one is answered with 413.
+    /// The longest request body in memory; a longer one is answered with 413. Also the longest line
+    /// of a body that is read by lines.
     public var maxBodyBytes = 16 << 20
+    /// Where long bodies are kept while their requests last, if the handler wants that: `$TMPDIR`,
+    /// or `/tmp`.
+    public var temporaryDirectory = systemTemporaryDirectory
     /// Receives the HTTP library's complaints, from any thread.
     public var log: @Sendable (String) -> Void = { _ in }
 
@@ -122,7 +126,8 @@ public final class HTTPServer: Sendable {
       limits: MicroHTTPD.Limits(
         connectionMemory: options.connectionMemoryLimit, connections: share,
         idleSeconds: options.idleTimeout),
-      maxBodyBytes: options.maxBodyBytes, log: options.log)
+      maxBodyBytes: options.maxBodyBytes, temporaryDirectory: options.temporaryDirectory,
+      log: options.log)
     let workers = try WorkerPool(workers: options.workers, queueLimit: options.maxQueuedWork)
     let alive = Monitor(0)
     var loops: [EventLoop] = []

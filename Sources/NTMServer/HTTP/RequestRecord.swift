@@ -36,11 +36,18 @@ final class RequestRecord: @unchecked Sendable {
   unowned(unsafe) let loop: EventLoop
 
   var phase = Phase.receiving
+  /// The body, or its first part if there is a file.
   var body: [UInt8] = []
+  /// The rest of a spooled body.
+  var bodyFile: BodyFile?
+  var isSpooled = false
+  var bodyLimit = 0
   /// The body's length by its `Content-Length`; nil if there is none, as for a chunked body.
   var expectedBytes: Int?
-  /// Bytes of a body over the limit that were read and dropped; if not 0, `body` is empty.
-  var discardedBytes = 0
+  /// Of the body, what was dropped included.
+  var receivedBytes = 0
+  /// Why the body is not kept; it is read to its end before this is said.
+  var bodyRefusal: HTTPRefusal?
   /// What the end of a suspension brings.
   var reply: HTTPReply?
   /// What is answered; of a stream all but the body.
@@ -68,8 +75,15 @@ final class RequestRecord: @unchecked Sendable {
 
   var isHead: Bool { strcmp(method, "HEAD") == 0 }
 
+  func dropBody() {
+    body = []
+    bodyFile = nil
+  }
+
   /// libmicrohttpd is about to free what the connection holds.
   func detach() {
+    // Others may hold the record for a while; its file is closed now.
+    bodyFile = nil
     liveConnection = nil
   }
 }

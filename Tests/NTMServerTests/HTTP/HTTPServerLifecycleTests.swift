@@ -183,12 +183,4 @@ extension HTTPServerTests {
     try #require(try client.exchange("GET", "/offload").status == 200)
     try #require(server.stop(drainTimeout: .seconds(30)) == .drained)
   }
-
-  private func openDescriptors() -> Int {
-    guard let directory = opendir("/proc/self/fd") else { return -1 }
-    defer { closedir(directory) }
-    var count = 0
-    while readdir(directory) != nil { count += 1 }
-    return count
-  }
 #endif

@@ -48,7 +48,7 @@ extension HTTPServerTests {
         #expect(stream.write([]))
         stream.finish()
         let response = try client.receive()
-        #expect(response.body == body)
+        #expect(areEqual(response.body, body))
       }
       let sizes = handler.completed(count: 6).map(\.responseBytes)
       #expect(sizes == [0, 1, 100, 4096, 65_536, 300_000])

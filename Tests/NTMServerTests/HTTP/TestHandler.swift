@@ -2,6 +2,14 @@ import Testing
 
 @testable import NTMServer
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// Answers with what it was asked, so that a test can see what arrived; a gate lets a test decide
 /// when offloaded work ends.
 ///
@@ -14,6 +22,11 @@ import Testing
 /// | `/kept` | none until the test finishes what is in `kept` |
 /// | `/stream` | a stream, which the test takes by `takeStreams` |
 /// | `/streamed-later` | the same, by way of a completion |
+/// | `/lines` | the lines of the body, which is spooled up to `?max=` bytes, put together again |
+/// | `/lines-stream` | the same as a stream, made when the request may be over |
+/// | `/spooled` | the same body as a whole |
+/// | `/count` | how many lines a spooled body has |
+/// | `/memory` | the length of a body in memory, up to `?max=` bytes |
 /// | `/length` | the body's length |
 /// | `/nothing` | 204 |
 /// | `/bytes?n=…` | so many bytes |
@@ -57,7 +70,19 @@ final class TestHandler: HTTPHandler {
       return .stream(streamReply)
     case "/streamed-later":
       return .later { [streamReply] in $0.finish(streamReply) }
-    case "/length":
+    case "/lines":
+      return .offload { Self.joinLines(request.bodyLines) }
+    case "/lines-stream":
+      return .stream(
+        HTTPStreamReply(status: 200) { stream in
+          let lines = request.bodyLines
+          Self.stream(lines, to: stream)
+        })
+    case "/spooled":
+      return .offload { HTTPResponse(status: 200, body: request.body) }
+    case "/count":
+      return .offload { Self.countLines(request.bodyLines) }
+    case "/length", "/memory":
       return .respond(HTTPResponse(status: 200, body: Array("\(request.body.count)".utf8)))
     case "/nothing":
       return .respond(HTTPResponse(status: 204))
@@ -67,6 +92,14 @@ final class TestHandler: HTTPHandler {
         HTTPResponse(status: 200, body: (0..<count).map { UInt8(truncatingIfNeeded: $0) }))
     default:
       return .respond(Self.echo(request))
+    }
+  }
+
+  func bodyLimit(for request: HTTPRequest) -> HTTPBodyLimit {
+    let max = request.queryValue("max").flatMap { Int($0) } ?? .max
+    switch request.path {
+    case "/lines", "/lines-stream", "/spooled", "/count": return .spooled(max: max)
+    default: return .memory(max: max)
     }
   }
 
@@ -113,6 +146,41 @@ final class TestHandler: HTTPHandler {
       defer { kept = [] }
       return kept
     } ?? []
+  }
+
+  private static func joinLines(_ lines: HTTPBodyLines) -> HTTPResponse {
+    var (lines, body, count) = (lines, [UInt8](), 0)
+    do throws(HTTPBodyError) {
+      while let line = try lines.next() {
+        if count > 0 { body.append(10) }
+        body += line
+        count += 1
+      }
+      return HTTPResponse(status: 200, body: body)
+    } catch {
+      return HTTPResponse(status: 422, body: Array("\(error)".utf8))
+    }
+  }
+
+  private static func countLines(_ lines: HTTPBodyLines) -> HTTPResponse {
+    var (lines, count) = (lines, 0)
+    while (try? lines.next()) != nil { count += 1 }
+    return HTTPResponse(status: 200, body: Array("\(count)".utf8))
+  }
+
+  private static func stream(_ lines: HTTPBodyLines, to stream: HTTPBodyStream) {
+    do {
+      try SystemThread {
+        var (lines, isFirst) = (lines, true)
+        while let line = try? lines.next() {
+          guard stream.write(isFirst ? line : [10] + line) else { return }
+          isFirst = false
+        }
+        stream.finish()
+      }.detach()
+    } catch {
+      Issue.record(error)
+    }
   }
 
   static func echo(_ request: HTTPRequest) -> HTTPResponse {
@@ -198,4 +266,19 @@ final class Stopping: Sendable {
   func wait() -> HTTPServer.Ending {
     ending.wait { $0 }
   }
+}
+
+/// The bytes as a chunked body.
+func chunked(_ bytes: [UInt8], by size: Int) -> [UInt8] {
+  var result: [UInt8] = []
+  for start in stride(from: 0, to: bytes.count, by: size) {
+    let part = bytes[start..<min(start + size, bytes.count)]
+    result += Array("\(String(part.count, radix: 16))\r\n".utf8) + part + [13, 10]
+  }
+  return result + Array("0\r\n\r\n".utf8)
+}
+
+/// As `==`, which takes seconds for megabytes where nothing is optimized.
+func areEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+  left.count == right.count && memcmp(left, right, left.count) == 0
 }

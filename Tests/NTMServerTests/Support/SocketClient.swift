@@ -235,7 +235,9 @@ final class SocketClient {
   private func readMore() throws {
     let count = withUnsafeTemporaryAllocation(byteCount: 65_536, alignment: 1) { buffer in
       let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
-      if count > 0 { unread.append(contentsOf: buffer[..<count]) }
+      if count > 0 {
+        unread.append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+      }
       return count
     }
     if count > 0 { return }
