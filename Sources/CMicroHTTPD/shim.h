@@ -1,6 +1,7 @@
 // The part of libmicrohttpd that Swift sees, with wrappers for what Swift cannot call itself.
 #pragma once
 #include <microhttpd.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -113,16 +114,37 @@ static inline int ntm_mhd_count_header(struct MHD_Connection *connection, const 
   return wanted.count;
 }
 
-#ifdef __linux__
-// Swift's module of glibc does not have sys/eventfd.h.
-static inline int ntm_mhd_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
-
 // MHD_get_connection_info is variadic. The connection's socket, -1 if it is not known.
 static inline int ntm_mhd_socket(struct MHD_Connection *connection) {
   const union MHD_ConnectionInfo *info =
       MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
   return info == NULL ? -1 : info->connect_fd;
 }
+
+// MHD_set_response_options is variadic. The connection is closed after the response instead.
+static inline void ntm_mhd_never_chunk(struct MHD_Response *response) {
+  MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+}
+
+// Macros with casts, which Swift does not see.
+static const ssize_t ntm_mhd_end_of_stream = MHD_CONTENT_READER_END_OF_STREAM;
+static const ssize_t ntm_mhd_end_with_error = MHD_CONTENT_READER_END_WITH_ERROR;
+
+// What poll waits for to learn that the peer has ended its side. Linux has an event for it, which
+// the headers hide unless _GNU_SOURCE is defined.
+#ifdef __linux__
+#ifdef POLLRDHUP
+static const short ntm_mhd_end_event = POLLRDHUP;
+#else
+static const short ntm_mhd_end_event = 0x2000;
+#endif
+#else
+static const short ntm_mhd_end_event = POLLIN;
+#endif
+
+#ifdef __linux__
+// Swift's module of glibc does not have sys/eventfd.h.
+static inline int ntm_mhd_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 
 // MHD_get_daemon_info is variadic. The descriptor to poll, -1 if there is none.
 static inline int ntm_mhd_epoll_descriptor(struct MHD_Daemon *daemon) {

@@ -33,8 +33,11 @@ struct Application: HTTPHandler {
       case .headersTooLarge:
         Problem(.headersTooLarge, "the request's headers are too long, or too many")
       case .badFraming(let reason): Problem(.malformedRequest, reason)
+      case .bodyNotStored:
+        Problem(.limitReached, "there is no room to store the body; nothing of it was applied")
       case .draining: Problem(.stopping, "the server is stopping and takes no more requests")
       case .overloaded: Problem(.overloaded, "too much work is waiting; try again in a moment")
+      case .unanswered: Problem(.internalError, "the request was given up without an answer")
       }
     return problem.response
   }

@@ -2,13 +2,14 @@ import Synchronization
 
 /// One event loop: a daemon, the thread that runs it, and what a request needs on its way.
 ///
-/// `@unchecked Sendable`: `daemon`, `activeRequests` and `isDraining` belong to the loop's thread
-/// from `run` on, and to the thread that starts the server before that. All else is constant or
-/// guards itself.
+/// `@unchecked Sendable`: `daemon` and the variables that can be seen outside belong to the loop's
+/// thread from `run` on, and to the thread that starts the server before that. All else is constant
+/// or guards itself.
 final class EventLoop: @unchecked Sendable {
   struct Settings: Sendable {
     let limits: MicroHTTPD.Limits
     let maxBodyBytes: Int
+    let temporaryDirectory: String
     let log: @Sendable (String) -> Void
   }
 
@@ -22,6 +23,12 @@ final class EventLoop: @unchecked Sendable {
   var activeRequests = 0
   /// No new connections, and no new requests on old ones.
   private(set) var isDraining = false
+  /// The deadline has passed: nothing is begun any more.
+  private(set) var hasGivenUp = false
+  /// Requests that are answered by a stream, until their completion.
+  var streams: [ObjectIdentifier: RequestRecord] = [:]
+  /// When to look next for clients that have left (monotonic nanoseconds).
+  var nextLook: UInt64 = 0
 
   /// Requests whose connection is suspended. It is resumed by whoever takes it out, inside this
   /// lock, so that it is resumed once and never after the daemon has been stopped. A `Monitor`
@@ -60,8 +67,8 @@ final class EventLoop: @unchecked Sendable {
   }
 
   /// From any thread: asks the loop to end when the requests that it has are answered, and at
-  /// `deadline` (monotonic nanoseconds) in any case but one: while a worker still uses a request,
-  /// its connection cannot go away, and the loop goes on with it.
+  /// `deadline` (monotonic nanoseconds) in any case but one: while a worker or a completion still
+  /// uses a request, its connection cannot go away, and the loop goes on with it.
   func drain(deadline: UInt64) {
     drainDeadline.store(deadline, ordering: .releasing)
     wakeup.signal()
@@ -86,16 +93,23 @@ final class EventLoop: @unchecked Sendable {
         }
         if activeRequests == 0 { break }
         let now = monotonicNanoseconds()
-        if now >= end { break }
         if now >= deadline {
-          if abandonedRequests == 0 { abandoned.store(activeRequests, ordering: .releasing) }
-          if end == Self.never, suspended.withLock({ $0.isEmpty }) { end = now + Self.lastAnswers }
-          if end != Self.never { limit = 10 }
+          if !hasGivenUp {
+            hasGivenUp = true
+            abandoned.store(activeRequests, ordering: .releasing)
+            closeStreams()
+          }
+          if suspended.withLock({ $0.isEmpty }) {
+            if now >= end { break }
+            if end == Self.never { end = now + Self.lastAnswers }
+            limit = 10
+          }
         } else {
           limit = Int((deadline - now) / 1_000_000) + 1
         }
       }
       daemon.waitAndRun(limit: limit)
+      lookForDisconnects()
     }
     close()
   }
@@ -108,12 +122,19 @@ final class EventLoop: @unchecked Sendable {
     }
   }
 
-  /// Gives the request back to its loop with a response. From any thread, once per `suspend`.
-  func finish(_ record: RequestRecord, _ response: HTTPResponse) {
+  /// Gives the request back to its loop with a reply. From any thread, once per `suspend`.
+  func finish(_ record: RequestRecord, _ reply: HTTPReply) {
+    resume(record) { record.reply = reply }
+  }
+
+  /// Gives the request back to its loop. From any thread, once per `suspend`.
+  ///
+  /// - Parameter prepare: called while the request is still the caller's
+  func resume(_ record: RequestRecord, prepare: () -> Void = {}) {
     suspended.withLock {
       let held = $0.removeValue(forKey: ObjectIdentifier(record))
-      precondition(held != nil, "a request was finished twice")
-      record.response = response
+      precondition(held != nil, "a request was resumed twice")
+      prepare()
       record.connection.resume()
     }
     wakeup.signal()

@@ -5,6 +5,11 @@ protocol HTTPHandler: Sendable {
   /// served.
   func handle(_ request: HTTPRequest) -> HTTPOutcome
 
+  /// How much of a body is taken, and where to. Called on an event loop when the headers of a
+  /// request that has a body are here. What is not said here is in memory, up to the server's
+  /// `maxBodyBytes`.
+  func bodyLimit(for request: HTTPRequest) -> HTTPBodyLimit
+
   /// The response to a request that the transport itself refuses. Its status and the headers that
   /// the refusal needs (`Connection`, `Retry-After`) are set afterwards, so that only the body and
   /// its type are left to say. The body of such a request is empty.
@@ -14,7 +19,8 @@ protocol HTTPHandler: Sendable {
   /// handed to the kernel or the connection broke over it.
   ///
   /// - Parameters:
-  ///   - responseBytes: length of the body sent, 0 for HEAD.
+  ///   - responseBytes: length of the body sent, 0 for HEAD; of a stream what was handed to
+  ///     libmicrohttpd.
   ///   - duration: monotonic nanoseconds from the end of the request's headers to this call.
   func completed(_ request: HTTPRequest, status: Int, responseBytes: Int, duration: UInt64)
 }
@@ -25,6 +31,12 @@ enum HTTPOutcome: Sendable {
   /// the request may be used in it. A client that leaves meanwhile is noticed only afterwards: the
   /// work is not interrupted.
   case offload(@Sendable () -> HTTPResponse)
+  /// An answer that somebody gives from any thread, without a worker that waits for it. The closure
+  /// is called at once, on the event loop, and keeps the completion, or answers through it. The
+  /// connection is suspended as for `.offload`, and the same goes for a client that leaves.
+  case later(@Sendable (HTTPCompletion) -> Void)
+  /// A body that is made while it is sent.
+  case stream(HTTPStreamReply)
 }
 
 /// Why the transport refuses a request before the handler sees it, or before its work has begun.
@@ -35,17 +47,22 @@ enum HTTPRefusal: Sendable, Equatable {
   case headersTooLarge
   /// The body's length is said in two ways, or by a transfer coding that is not known.
   case badFraming(reason: String)
+  /// There is no room on disk for the body.
+  case bodyNotStored(reason: String)
   /// The server is stopping.
   case draining
   /// All workers are busy and their queue is full.
   case overloaded(retryAfterSeconds: Int)
+  /// Whoever was to answer has given it up: a bug.
+  case unanswered
 
   var status: Int {
     switch self {
     case .bodyTooLarge: 413
     case .headersTooLarge: 431
     case .badFraming: 400
-    case .draining, .overloaded: 503
+    case .bodyNotStored, .draining, .overloaded: 503
+    case .unanswered: 500
     }
   }
 
@@ -54,8 +71,8 @@ enum HTTPRefusal: Sendable, Equatable {
     var response = response
     response.status = status
     switch self {
-    case .bodyTooLarge, .headersTooLarge, .badFraming: break
-    case .draining: response.headers.append(("Retry-After", "1"))
+    case .bodyTooLarge, .headersTooLarge, .badFraming, .unanswered: break
+    case .bodyNotStored, .draining: response.headers.append(("Retry-After", "1"))
     case .overloaded(let seconds): response.headers.append(("Retry-After", "\(seconds)"))
     }
     return response

@@ -15,16 +15,18 @@ public struct HTTPRequest: Sendable {
     let query: String
     let headers: [(name: String, value: String)]
     let body: [UInt8]
+    let maxLineBytes: Int
 
     init(
       method: String, path: String, query: String, headers: [(name: String, value: String)],
-      body: [UInt8]
+      body: [UInt8], maxLineBytes: Int
     ) {
       self.method = method
       self.path = path
       self.query = query
       self.headers = headers
       self.body = body
+      self.maxLineBytes = maxLineBytes
     }
   }
 
@@ -39,12 +41,17 @@ public struct HTTPRequest: Sendable {
   /// - Parameters:
   ///   - path: as on the wire, percent-escapes included, without the query.
   ///   - query: as on the wire: what stands behind the `?`.
+  ///   - maxLineBytes: the longest line of `bodyLines`: for a live request the server's
+  ///     `maxBodyBytes`.
   public init(
     method: String, path: String, query: String = "",
-    headers: [(name: String, value: String)] = [], body: [UInt8] = []
+    headers: [(name: String, value: String)] = [], body: [UInt8] = [],
+    maxLineBytes: Int = 16 << 20
   ) {
     source = .made(
-      Parts(method: method, path: path, query: query, headers: headers, body: body))
+      Parts(
+        method: method, path: path, query: query, headers: headers, body: body,
+        maxLineBytes: maxLineBytes))
   }
 
   /// As sent, in the client's case; any token, not only the methods that HTTP defines.
@@ -86,11 +93,46 @@ public struct HTTPRequest: Sendable {
     }
   }
 
-  /// The whole body, whatever the method. Trailers of a chunked body are dropped.
+  /// The whole body, whatever the method. Trailers of a chunked body are dropped. A body on disk is
+  /// read into memory: `bodyLines` is for that.
   public var body: [UInt8] {
     switch source {
-    case .live(let record): record.body
-    case .made(let parts): parts.body
+    case .live(let record):
+      guard let file = record.bodyFile else { return record.body }
+      let head = record.body.count
+      var body = record.body
+      while body.count < record.receivedBytes {
+        let rest = record.receivedBytes - body.count
+        guard let more = try? file.read(from: body.count - head, atMost: rest), !more.isEmpty else {
+          // It was written a moment ago.
+          preconditionFailure("the disk lost a body")
+        }
+        body += more
+      }
+      return body
+    case .made(let parts): return parts.body
+    }
+  }
+
+  /// The bytes of the body.
+  public var bodyCount: Int {
+    switch source {
+    case .live(let record): record.receivedBytes
+    case .made(let parts): parts.body.count
+    }
+  }
+
+  /// The body line by line, from its begin, wherever it is kept. What is taken here may be used
+  /// longer than the request.
+  public var bodyLines: HTTPBodyLines {
+    switch source {
+    case .live(let record):
+      // Later the file would be missing without a trace.
+      _ = record.connection
+      return HTTPBodyLines(
+        head: record.body, file: record.bodyFile, limit: record.loop.settings.maxBodyBytes)
+    case .made(let parts):
+      return HTTPBodyLines(head: parts.body, file: nil, limit: parts.maxLineBytes)
     }
   }
 

@@ -24,8 +24,12 @@ public final class HTTPServer: Sendable {
     /// Seconds without a byte after which a connection is closed; 0 for never. A connection whose
     /// work is offloaded is not idle.
     public var idleTimeout = 60
-    /// The longest request body; a longer one is answered with 413.
+    /// The longest request body in memory; a longer one is answered with 413. Also the longest line
+    /// of a body that is read by lines.
     public var maxBodyBytes = 16 << 20
+    /// Where long bodies are kept while their requests last, if the handler wants that: `$TMPDIR`,
+    /// or `/tmp`.
+    public var temporaryDirectory = systemTemporaryDirectory
     /// Receives the HTTP library's complaints, from any thread.
     public var log: @Sendable (String) -> Void = { _ in }
 
@@ -40,8 +44,8 @@ public final class HTTPServer: Sendable {
     /// Every request was answered.
     case drained
     /// The time was up for this many requests. Their connections are closed without an answer,
-    /// except where a worker is still at it: there the answer is sent when the work is done, if
-    /// the process lives so long.
+    /// except where a worker or a completion is still at it: there the answer is sent when it is
+    /// there, if the process lives so long.
     case abandoned(requests: Int)
     case notRunning
   }
@@ -98,7 +102,8 @@ public final class HTTPServer: Sendable {
       _ = Self.haveEnded(stopped, by: max(deadline, monotonicNanoseconds()) + Self.lastAnswers)
     }
     stopped.workers.stop()
-    // A loop that has not ended holds connections that a worker uses, and ends after it.
+    // A loop that has not ended holds connections that a worker or a completion uses, and ends
+    // after it.
     let allEnded = stopped.alive.withLock { $0 == 0 }
     for thread in stopped.threads { allEnded ? thread.join() : thread.detach() }
     let abandoned = stopped.loops.reduce(0) { $0 + $1.abandonedRequests }
@@ -121,7 +126,8 @@ public final class HTTPServer: Sendable {
       limits: MicroHTTPD.Limits(
         connectionMemory: options.connectionMemoryLimit, connections: share,
         idleSeconds: options.idleTimeout),
-      maxBodyBytes: options.maxBodyBytes, log: options.log)
+      maxBodyBytes: options.maxBodyBytes, temporaryDirectory: options.temporaryDirectory,
+      log: options.log)
     let workers = try WorkerPool(workers: options.workers, queueLimit: options.maxQueuedWork)
     let alive = Monitor(0)
     var loops: [EventLoop] = []

@@ -21,6 +21,11 @@ enum MicroHTTPD {
   /// Room for the headers of a reply, rounded up.
   fileprivate static let bytesForReply = 1024
 
+  /// `MHD_SIZE_UNKNOWN`, a macro with a cast.
+  fileprivate static let unknownSize = UInt64.max
+  /// The buffer of a stream that isn't chunked. Chunks are as long as the connection's memory allows.
+  fileprivate static let bytesPerRead = 4096
+
   struct Limits: Sendable {
     /// Bytes per connection for headers and buffers.
     let connectionMemory: Int
@@ -200,8 +205,28 @@ enum MicroHTTPD {
       #endif
     }
 
+    /// Which of the connections have been ended by their clients, by one system call for all.
+    static func haveLeft(_ connections: [Connection]) -> [Bool] {
+      var sockets = connections.map {
+        pollfd(fd: ntm_mhd_socket($0.pointer), events: ntm_mhd_end_event, revents: 0)
+      }
+      guard poll(&sockets, nfds_t(sockets.count), 0) > 0 else {
+        return Array(repeating: false, count: sockets.count)
+      }
+      return sockets.map { socket in
+        #if os(Linux)
+          return socket.revents != 0
+        #else
+          // Where an end is no event of its own, it is a read of nothing.
+          var byte: UInt8 = 0
+          return socket.revents != 0
+            && recv(socket.fd, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) <= 0
+        #endif
+      }
+    }
+
     /// Takes the connection out of its daemon's loop until it is resumed. Only from within the
-    /// access callback.
+    /// access callback and the content reader.
     func suspend() {
       MHD_suspend_connection(pointer)
     }
@@ -217,13 +242,22 @@ enum MicroHTTPD {
     /// - Returns: false when libmicrohttpd refuses it; the connection is to be dropped then.
     func queueResponse(of record: RequestRecord, closes: Bool) -> Bool {
       guard let response = record.response else { preconditionFailure("no response to queue") }
-      // The body is not copied. Its storage stays where it is for as long as the record holds it
-      // and nobody changes it, and the record lives until `releaseRecord`.
-      let made = response.body.withUnsafeBytes { bytes in
-        MHD_create_response_from_buffer_with_free_callback_cls(
-          bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress),
-          Callbacks.releaseRecord, Unmanaged.passRetained(record).toOpaque())
-      }
+      // Balanced by `releaseRecord`, which libmicrohttpd calls when it needs the body no more.
+      let held = Unmanaged.passRetained(record).toOpaque()
+      let made =
+        if record.stream != nil {
+          MHD_create_response_from_callback(
+            MicroHTTPD.unknownSize, MicroHTTPD.bytesPerRead, Callbacks.readStream, held,
+            Callbacks.releaseRecord)
+        } else {
+          // The body is not copied. Its storage stays where it is for as long as the record holds
+          // it and nobody changes it.
+          response.body.withUnsafeBytes { bytes in
+            MHD_create_response_from_buffer_with_free_callback_cls(
+              bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress),
+              Callbacks.releaseRecord, held)
+          }
+        }
       guard let made else {
         Unmanaged.passUnretained(record).release()
         return false
@@ -237,6 +271,8 @@ enum MicroHTTPD {
         if added != .YES { record.loop.log("response header left out: \(name)") }
       }
       if closes { MHD_add_response_header(made, "Connection", "close") }
+      // The library would send the last chunk of a body that HEAD must not have.
+      if record.stream != nil, record.isHead { ntm_mhd_never_chunk(made) }
       return MHD_queue_response(pointer, UInt32(response.status), made) == .YES
     }
 
@@ -292,6 +328,20 @@ enum MicroHTTPD {
       // Balances the retain in `access`.
       let record = Unmanaged<RequestRecord>.fromOpaque(held).takeRetainedValue()
       Unmanaged<EventLoop>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.complete(record) }
+    }
+
+    /// The next part of a streaming body.
+    static let readStream: MHD_ContentReaderCallback = { record, _, buffer, size in
+      guard let record, let buffer else { return ntm_mhd_end_with_error }
+      let request = Unmanaged<RequestRecord>.fromOpaque(record).takeUnretainedValue()
+      let read = request.loop.read(
+        request, into: UnsafeMutableRawBufferPointer(start: buffer, count: size))
+      switch read {
+      case .bytes(let count): return count
+      case .waiting: return 0
+      case .end: return ntm_mhd_end_of_stream
+      case .broken: return ntm_mhd_end_with_error
+      }
     }
 
     /// Balances the retain in `queueResponse`.

@@ -1,10 +1,6 @@
 /// The way of one request through its event loop. All of it runs on the loop's thread; a result of
 /// false means that the connection is dropped.
 extension EventLoop {
-  /// How many bytes of a body that grew past its limit are read, for the sake of an answer. A
-  /// chunked upload can only be answered when it is over.
-  private var discardLimit: Int { max(settings.maxBodyBytes, 64 << 10) * 2 }
-
   /// The headers are here. A response now closes the connection, as the body is never read.
   func begin(_ record: RequestRecord) -> Bool {
     activeRequests += 1
@@ -13,61 +9,55 @@ extension EventLoop {
     guard record.connection.leavesRoomForReply(settings.limits.connectionMemory) else {
       return refuse(record, .headersTooLarge, closes: true)
     }
-    if let reason = framingError(record) {
+    let coding = record.connection.header("Transfer-Encoding")
+    let length = record.connection.contentLength
+    if let reason = framingError(record, coding: coding, length: length) {
       return refuse(record, .badFraming(reason: reason), closes: true)
     }
-    guard let length = record.connection.contentLength else { return true }
-    guard length <= UInt64(settings.maxBodyBytes) else {
-      return refuse(record, .bodyTooLarge(limit: settings.maxBodyBytes), closes: true)
-    }
-    record.expectedBytes = Int(length)
-    if length > 0 { record.body.reserveCapacity(min(Int(length), Self.largestReservation)) }
-    return true
+    guard coding != nil || (length ?? 0) > 0 else { return true }
+    guard let refusal = expectBody(of: record, length: length) else { return true }
+    return refuse(record, refusal, closes: true)
   }
 
-  /// Bytes of a body that are reserved before they have come: a header must not cost more.
-  private static let largestReservation = 1 << 20
-
   /// What makes the body's length doubtful (RFC 9112, section 6); proxies may see another one.
-  private func framingError(_ record: RequestRecord) -> String? {
+  private func framingError(_ record: RequestRecord, coding: String?, length: UInt64?) -> String? {
     if record.connection.count("Content-Length") > 1 { return "Content-Length is there twice" }
-    guard let coding = record.connection.header("Transfer-Encoding") else { return nil }
+    guard let coding else { return nil }
     if !equalsIgnoringASCIICase(coding, "chunked") {
       return "Transfer-Encoding is \(coding); chunked is valid"
     }
-    return record.connection.contentLength == nil
-      ? nil : "both Content-Length and Transfer-Encoding are there"
-  }
-
-  /// A part of the body is here.
-  func receive(_ part: UnsafeRawBufferPointer, _ record: RequestRecord) -> Bool {
-    if record.discardedBytes == 0, part.count <= settings.maxBodyBytes - record.body.count {
-      record.body.append(contentsOf: part)
-      if record.body.count != record.expectedBytes { record.connection.noticeEndOfStream() }
-      return true
-    }
-    record.discardedBytes += record.body.count + part.count
-    record.body = []
-    record.connection.noticeEndOfStream()
-    return record.discardedBytes <= discardLimit
+    return length == nil ? nil : "both Content-Length and Transfer-Encoding are there"
   }
 
   /// The request is complete, or its work is.
   func proceed(_ record: RequestRecord) -> Bool {
     switch record.phase {
     case .receiving:
-      guard record.discardedBytes == 0 else {
-        return refuse(record, .bodyTooLarge(limit: settings.maxBodyBytes))
-      }
+      if let refusal = record.bodyRefusal { return refuse(record, refusal) }
+      // An upload that ends after the deadline: nobody would wait for its work.
+      if hasGivenUp { return refuse(record, .draining) }
       switch handler.handle(HTTPRequest(record)) {
       case .respond(let response): return answer(record, response)
       case .offload(let work):
         offload(record, work)
         return true
+      case .later(let begin):
+        record.phase = .suspended
+        // First, because the answer may come before `begin` returns.
+        suspend(record)
+        begin(HTTPCompletion(record))
+        return true
+      case .stream(let reply): return stream(record, reply)
       }
-    case .offloaded:
-      guard let response = record.response else { return false }
-      return answer(record, response)
+    case .suspended:
+      // Not kept: what begins a stream may hold the request.
+      defer { record.reply = nil }
+      switch record.reply {
+      case .whole(let response): return answer(record, response)
+      case .stream(let reply):
+        return hasGivenUp ? refuse(record, .draining) : stream(record, reply)
+      case nil: return false
+      }
     case .answered:
       return false
     }
@@ -76,31 +66,33 @@ extension EventLoop {
   /// The response has been sent, or the connection is gone.
   func complete(_ record: RequestRecord) {
     activeRequests -= 1
+    let stream = record.stream
+    if stream != nil { streams[ObjectIdentifier(record)] = nil }
     if record.phase == .answered, let response = record.response {
-      let request = HTTPRequest(record)
       handler.completed(
-        request, status: response.status,
-        responseBytes: request.method == "HEAD" ? 0 : response.body.count,
+        HTTPRequest(record), status: response.status,
+        responseBytes: stream?.sent ?? (record.isHead ? 0 : response.body.count),
         duration: monotonicNanoseconds() - record.started)
     }
     record.detach()
+    stream?.close()
   }
 
   private func offload(_ record: RequestRecord, _ work: @escaping @Sendable () -> HTTPResponse) {
-    record.phase = .offloaded
+    record.phase = .suspended
     // First, because a worker may be faster than this function.
     suspend(record)
     let accepted = workers.submit(
       WorkerPool.Item(
-        run: { record.loop.finish(record, work()) },
-        discard: { record.loop.finish(record, record.loop.refusal(record, .draining)) }))
+        run: { record.loop.finish(record, .whole(work())) },
+        discard: { record.loop.finish(record, .whole(record.loop.refusal(record, .draining))) }))
     if !accepted {
       let reason = isDraining ? HTTPRefusal.draining : .overloaded(retryAfterSeconds: 1)
-      finish(record, refusal(record, reason))
+      finish(record, .whole(refusal(record, reason)))
     }
   }
 
-  private func refusal(_ record: RequestRecord, _ refusal: HTTPRefusal) -> HTTPResponse {
+  func refusal(_ record: RequestRecord, _ refusal: HTTPRefusal) -> HTTPResponse {
     refusal.applied(to: handler.refuse(refusal, HTTPRequest(record)))
   }
 
@@ -110,7 +102,7 @@ extension EventLoop {
     answer(record, refusal(record, reason), closes: closes)
   }
 
-  private func answer(
+  func answer(
     _ record: RequestRecord, _ response: HTTPResponse, closes: Bool = false
   ) -> Bool {
     record.response = response

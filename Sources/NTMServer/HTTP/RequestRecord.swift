@@ -1,17 +1,28 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// What is kept of one request of a live connection, from the end of its headers until its
 /// completion. It is the only allocation that every request makes.
 ///
 /// `@unchecked Sendable`: a record belongs to one thread at a time. It belongs to its event loop,
-/// except while its connection is suspended: then to the worker that runs its work. The worker
-/// gets it through the pool's lock and gives it back through `EventLoop.finish`, whose lock, and
-/// libmicrohttpd's own in resuming, order the worker's writes before the loop's reads.
+/// except while its connection is suspended: then to the worker that runs its work, or to whoever
+/// holds its completion. A worker gets it through the pool's lock and gives it back through
+/// `EventLoop.finish`, whose lock, and libmicrohttpd's own in resuming, order the worker's writes
+/// before the loop's reads. A completion is finished through the same.
 final class RequestRecord: @unchecked Sendable {
   enum Phase {
     /// Headers are here, the body is arriving.
     case receiving
-    /// The connection is suspended; `response` is set before it is resumed.
-    case offloaded
-    /// `response` has been queued and is not changed any more.
+    /// The connection is suspended, for a worker or a completion; `reply` is set before it is
+    /// resumed.
+    case suspended
+    /// `response` has been queued and is not changed any more. The connection of a stream may be
+    /// suspended again; `stream` guards itself.
     case answered
   }
 
@@ -25,12 +36,23 @@ final class RequestRecord: @unchecked Sendable {
   unowned(unsafe) let loop: EventLoop
 
   var phase = Phase.receiving
+  /// The body, or its first part if there is a file.
   var body: [UInt8] = []
+  /// The rest of a spooled body.
+  var bodyFile: BodyFile?
+  var isSpooled = false
+  var bodyLimit = 0
   /// The body's length by its `Content-Length`; nil if there is none, as for a chunked body.
   var expectedBytes: Int?
-  /// Bytes of a body over the limit that were read and dropped; if not 0, `body` is empty.
-  var discardedBytes = 0
+  /// Of the body, what was dropped included.
+  var receivedBytes = 0
+  /// Why the body is not kept; it is read to its end before this is said.
+  var bodyRefusal: HTTPRefusal?
+  /// What the end of a suspension brings.
+  var reply: HTTPReply?
+  /// What is answered; of a stream all but the body.
   var response: HTTPResponse?
+  var stream: StreamBuffer?
 
   init(
     connection: MicroHTTPD.Connection, method: UnsafePointer<CChar>, path: UnsafePointer<CChar>,
@@ -51,8 +73,17 @@ final class RequestRecord: @unchecked Sendable {
     return liveConnection
   }
 
+  var isHead: Bool { strcmp(method, "HEAD") == 0 }
+
+  func dropBody() {
+    body = []
+    bodyFile = nil
+  }
+
   /// libmicrohttpd is about to free what the connection holds.
   func detach() {
+    // Others may hold the record for a while; its file is closed now.
+    bodyFile = nil
     liveConnection = nil
   }
 }

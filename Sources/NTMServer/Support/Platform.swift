@@ -23,6 +23,12 @@ var activeProcessorCount: Int {
   max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
 }
 
+/// Where files go that nobody misses.
+var systemTemporaryDirectory: String {
+  guard let path = getenv("TMPDIR"), path.pointee != 0 else { return "/tmp" }
+  return String(cString: path)
+}
+
 /// A thread of our own: event loops and workers block, which threads of Swift's pool must not.
 struct SystemThread: @unchecked Sendable {
   // @unchecked: a thread's id may be used from any thread.

@@ -120,13 +120,3 @@ extension HTTPServerTests {
     }
   }
 }
-
-/// The bytes as a chunked body.
-private func chunked(_ bytes: [UInt8], by size: Int) -> [UInt8] {
-  var result: [UInt8] = []
-  for start in stride(from: 0, to: bytes.count, by: size) {
-    let part = bytes[start..<min(start + size, bytes.count)]
-    result += Array("\(String(part.count, radix: 16))\r\n".utf8) + part + [13, 10]
-  }
-  return result + Array("0\r\n\r\n".utf8)
-}

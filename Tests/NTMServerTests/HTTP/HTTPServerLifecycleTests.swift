@@ -174,28 +174,6 @@ extension HTTPServerTests {
   #endif
 }
 
-/// A `stop` that runs on a thread of its own.
-private final class Stopping: Sendable {
-  private let ending = Monitor<HTTPServer.Ending?>(nil)
-
-  init(_ server: HTTPServer, drainTimeout: Duration) {
-    let ending = self.ending
-    do {
-      try SystemThread {
-        let result = server.stop(drainTimeout: drainTimeout)
-        ending.withLock { $0 = result }
-        ending.broadcast()
-      }.detach()
-    } catch {
-      Issue.record(error)
-    }
-  }
-
-  func wait() -> HTTPServer.Ending {
-    ending.wait { $0 }
-  }
-}
-
 #if os(Linux)
   private func startAndStop() throws {
     let server = HTTPServer(options: .testing(), handler: TestHandler())
@@ -204,13 +182,5 @@ private final class Stopping: Sendable {
     try #require(try client.exchange("GET", "/").status == 200)
     try #require(try client.exchange("GET", "/offload").status == 200)
     try #require(server.stop(drainTimeout: .seconds(30)) == .drained)
-  }
-
-  private func openDescriptors() -> Int {
-    guard let directory = opendir("/proc/self/fd") else { return -1 }
-    defer { closedir(directory) }
-    var count = 0
-    while readdir(directory) != nil { count += 1 }
-    return count
   }
 #endif

@@ -117,10 +117,76 @@ final class SocketClient {
     try send(Array((head + "\r\n").utf8) + body)
   }
 
-  /// Reads one response, whose body has a `Content-Length`.
+  /// Reads one response, whose body has a `Content-Length` or is chunked.
   ///
   /// - Parameter method: that of the request: HEAD has no body.
   func receive(to method: String = "GET") throws -> Response {
+    var response = try receiveHead()
+    let status = response.status
+    if method == "HEAD" || status == 204 || status == 304 || status < 200 { return response }
+    if response.header("Transfer-Encoding") == "chunked" {
+      while let chunk = try receiveChunk() { response.body += chunk }
+    } else {
+      guard let length = Int(response.header("Content-Length") ?? "") else {
+        throw Failure.malformed("no length")
+      }
+      response.body = try take(length)
+    }
+    return response
+  }
+
+  /// Reads one chunk of a body; nil for the last.
+  func receiveChunk() throws -> [UInt8]? {
+    var line: [UInt8] = []
+    while !line.reversed().starts(with: [10, 13]) { line += try take(1) }
+    let text = String(decoding: line.dropLast(2), as: UTF8.self)
+    guard let length = Int(text, radix: 16) else { throw Failure.malformed(text) }
+    let chunk = try take(length + 2)
+    guard chunk.suffix(2) == [13, 10] else { throw Failure.malformed("a chunk's end") }
+    return length == 0 ? nil : chunk.dropLast(2)
+  }
+
+  /// Reads so many bytes of a chunked body, and no chunk beyond.
+  func receiveChunks(_ count: Int) throws -> [UInt8] {
+    var body: [UInt8] = []
+    while body.count < count {
+      guard let chunk = try receiveChunk() else { throw Failure.closed(after: body.count) }
+      body += chunk
+    }
+    return body
+  }
+
+  /// Reads until the server closes the connection.
+  func receiveRest() throws -> [UInt8] {
+    do {
+      while true { try readMore() }
+    } catch Failure.closed {
+      return try take(unread.count)
+    }
+  }
+
+  /// Reads whatever comes and drops it, until so many bytes have come in all or the last of them are
+  /// `end`.
+  func skip(_ count: Int, orTo end: [UInt8]) throws -> Int {
+    var skipped = 0
+    while skipped + unread.count < count, !unread.suffix(end.count).elementsEqual(end) {
+      skipped += max(0, unread.count - end.count)
+      unread.removeFirst(max(0, unread.count - end.count))
+      try readMore()
+    }
+    skipped += unread.count
+    unread = []
+    return skipped
+  }
+
+  private func take(_ count: Int) throws -> [UInt8] {
+    while unread.count < count { try readMore() }
+    defer { unread.removeFirst(count) }
+    return Array(unread.prefix(count))
+  }
+
+  /// Reads the head of a response.
+  func receiveHead() throws -> Response {
     let end: [UInt8] = [13, 10, 13, 10]
     var searched = 0
     var headLength: Int?
@@ -143,15 +209,8 @@ final class SocketClient {
       let value = line[line.index(after: colon)...].drop { $0 == " " }
       return (name: String(line[..<colon]), value: String(value))
     }
-    var response = Response(status: status, headers: headers, body: [])
-    let isBodiless = method == "HEAD" || status == 204 || status == 304 || status < 200
-    let length = isBodiless ? 0 : Int(response.header("Content-Length") ?? "")
-    guard let length else { throw Failure.malformed(head) }
-    let start = headLength! + end.count
-    while unread.count < start + length { try readMore() }
-    response.body = Array(unread[start..<start + length])
-    unread.removeFirst(start + length)
-    return response
+    unread.removeFirst(headLength! + end.count)
+    return Response(status: status, headers: headers, body: [])
   }
 
   /// Sends a request and reads its response.
@@ -176,7 +235,9 @@ final class SocketClient {
   private func readMore() throws {
     let count = withUnsafeTemporaryAllocation(byteCount: 65_536, alignment: 1) { buffer in
       let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
-      if count > 0 { unread.append(contentsOf: buffer[..<count]) }
+      if count > 0 {
+        unread.append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+      }
       return count
     }
     if count > 0 { return }

@@ -17,7 +17,8 @@ protocol TestClient: Sendable {
   ) async throws -> Response
 }
 
-/// Straight through the router: offloaded work runs at once.
+/// Straight through the router: offloaded work runs at once, and a later answer or the end of a
+/// stream is waited for.
 struct InProcessClient: TestClient {
   let application: Application
 
@@ -32,10 +33,43 @@ struct InProcessClient: TestClient {
       switch application.handle(request) {
       case .respond(let response): response
       case .offload(let work): work()
+      case .later(let begin): waitForAnswer(begin)
+      case .stream(let reply): collect(reply)
       }
     return Response(
       status: response.status, headers: response.headers,
       body: method == "HEAD" ? [] : response.body)
+  }
+}
+
+/// Blocks its thread, which is why nobody may need that to answer.
+private func waitForAnswer(_ begin: (HTTPCompletion) -> Void) -> HTTPResponse {
+  let answer = Monitor<HTTPReply?>(nil)
+  begin(
+    HTTPCompletion { reply in
+      answer.withLock { $0 = reply ?? .whole(HTTPResponse(status: 500)) }
+      answer.broadcast()
+    })
+  switch answer.wait({ $0 }) {
+  case .whole(let response): return response
+  case .stream(let reply): return collect(reply)
+  }
+}
+
+/// The whole reply, at its end; of one that was broken off what was there.
+private func collect(_ reply: HTTPStreamReply) -> HTTPResponse {
+  var response = HTTPResponse(status: reply.status, headers: reply.headers)
+  let buffer = StreamBuffer()
+  defer { buffer.close() }
+  reply.start(HTTPBodyStream(buffer))
+  var part = [UInt8](repeating: 0, count: 4096)
+  while true {
+    let more = Gate()
+    switch part.withUnsafeMutableBytes({ buffer.read(into: $0) { { more.open() } } }) {
+    case .bytes(let count): response.body += part[..<count]
+    case .waiting: more.pass()
+    case .end, .broken: return response
+    }
   }
 }
 

@@ -1,0 +1,77 @@
+/// How much of a request's body is taken, and where it is kept until the request is complete.
+enum HTTPBodyLimit: Sendable, Equatable {
+  /// In memory. Where it is less, the server's `maxBodyBytes` is the limit.
+  case memory(max: Int)
+  /// Beyond the first MiB in a temporary file. What reads such a body uses `bodyLines`.
+  case spooled(max: Int)
+}
+
+extension HTTPHandler {
+  func bodyLimit(for request: HTTPRequest) -> HTTPBodyLimit { .memory(max: .max) }
+}
+
+/// The way of a request's body into memory or onto disk. All of it runs on the loop's thread.
+///
+/// Writing to disk there holds up the loop's other connections, but as long as the system has memory
+/// to write to, it costs little more than the copy.
+extension EventLoop {
+  /// Bytes of a spooled body that stay in memory.
+  static let memoryOfSpooled = 1 << 20
+  /// Bytes of a body that are reserved before they have come: a header must not cost more.
+  private static let largestReservation = 1 << 20
+
+  /// How many bytes beyond its limit are read of a body that grew past it, for the sake of an
+  /// answer: a chunked upload can only be answered when it is over.
+  private var discardLimit: Int { max(settings.maxBodyBytes, 64 << 10) }
+
+  /// A body is coming.
+  ///
+  /// - Parameter length: nil where it isn't known
+  /// - Returns: why it is not taken
+  func expectBody(of record: RequestRecord, length: UInt64?) -> HTTPRefusal? {
+    switch handler.bodyLimit(for: HTTPRequest(record)) {
+    case .memory(let limit): record.bodyLimit = min(limit, settings.maxBodyBytes)
+    case .spooled(let limit):
+      record.bodyLimit = limit
+      record.isSpooled = true
+    }
+    guard let length else { return nil }
+    guard length <= UInt64(record.bodyLimit) else { return .bodyTooLarge(limit: record.bodyLimit) }
+    record.expectedBytes = Int(length)
+    record.body.reserveCapacity(min(Int(length), Self.largestReservation))
+    return nil
+  }
+
+  /// A part of the body is here. A result of false means that the connection is dropped.
+  func receive(_ part: UnsafeRawBufferPointer, _ record: RequestRecord) -> Bool {
+    record.receivedBytes += part.count
+    if record.bodyRefusal == nil {
+      record.bodyRefusal =
+        record.receivedBytes > record.bodyLimit
+        ? .bodyTooLarge(limit: record.bodyLimit) : store(part, record)
+      if record.bodyRefusal != nil { record.dropBody() }
+    }
+    if record.receivedBytes != record.expectedBytes { record.connection.noticeEndOfStream() }
+    return record.bodyRefusal == nil || record.receivedBytes - record.bodyLimit <= discardLimit
+  }
+
+  private func store(_ part: UnsafeRawBufferPointer, _ record: RequestRecord) -> HTTPRefusal? {
+    let room = record.isSpooled ? Self.memoryOfSpooled - record.body.count : part.count
+    record.body.append(contentsOf: UnsafeRawBufferPointer(rebasing: part.prefix(room)))
+    guard part.count > room else { return nil }
+    do throws(BodyFile.Failure) {
+      let file: BodyFile
+      if let begun = record.bodyFile {
+        file = begun
+      } else {
+        file = try BodyFile(in: settings.temporaryDirectory)
+        record.bodyFile = file
+      }
+      try file.append(UnsafeRawBufferPointer(rebasing: part[room...]))
+      return nil
+    } catch {
+      log("a body could not be stored: \(error.reason)")
+      return .bodyNotStored(reason: error.reason)
+    }
+  }
+}

@@ -1,0 +1,56 @@
+/// The way of a streaming reply through its event loop. All of it runs on the loop's thread, except
+/// that a producer resumes the connection.
+///
+/// libmicrohttpd asks for bytes whenever the socket takes some. Where there are none, the connection
+/// is suspended until the producer has written, so that an idle stream costs its loop nothing. A
+/// suspended connection has no idle timeout, but libmicrohttpd doesn't see either when its client
+/// leaves: the loop looks for that itself.
+extension EventLoop {
+  /// Nanoseconds between two looks for clients that have left.
+  private static let lookInterval: UInt64 = 1_000_000_000
+
+  /// Answers with a stream. A result of false means that the connection is dropped.
+  func stream(_ record: RequestRecord, _ reply: HTTPStreamReply) -> Bool {
+    let buffer = StreamBuffer()
+    record.stream = buffer
+    guard answer(record, HTTPResponse(status: reply.status, headers: reply.headers)) else {
+      return false
+    }
+    guard !record.isHead else {
+      buffer.end(.finished)
+      return true
+    }
+    streams[ObjectIdentifier(record)] = record
+    reply.start(HTTPBodyStream(buffer))
+    return true
+  }
+
+  /// Gives libmicrohttpd the next bytes of a body.
+  func read(_ record: RequestRecord, into buffer: UnsafeMutableRawBufferPointer)
+    -> StreamBuffer.Read
+  {
+    guard let stream = record.stream else { return .broken }
+    return stream.read(into: buffer) {
+      suspend(record)
+      // Held: a producer may outlive the server.
+      return { self.resume(record) }
+    }
+  }
+
+  /// Closes, about once a second, the streams whose clients have left.
+  func lookForDisconnects() {
+    guard !streams.isEmpty else { return }
+    let now = monotonicNanoseconds()
+    guard now >= nextLook else { return }
+    nextLook = now + Self.lookInterval
+    // One that its producer has ended needs no look: it isn't suspended, or not any more.
+    let open = streams.values.filter { $0.stream?.isOpen == true }
+    let hasLeft = MicroHTTPD.Connection.haveLeft(open.map { $0.connection })
+    for (record, hasLeft) in zip(open, hasLeft) where hasLeft { record.stream?.close() }
+  }
+
+  /// Breaks off all streams.
+  func closeStreams() {
+    for record in streams.values { record.stream?.close() }
+  }
+}
