@@ -91,6 +91,25 @@ final class IdempotencyStore: Sendable {
           pending.finish(response)
           return response
         }
+      case .later(let start):
+        let pending = Pending { self.finish(key, number, $0) }
+        return .later { completion in
+          start(
+            HTTPCompletion { reply in
+              switch reply {
+              case .whole(let response):
+                pending.finish(response)
+                completion.finish(response)
+              case .stream(let reply): completion.finish(reply)
+              // Without an answer the transport gives its own.
+              case nil: break
+              }
+            })
+        }
+      case .stream:
+        // A stream is not kept, so it can't be given again.
+        finish(key, number, nil)
+        return outcome
       }
     }
   }

@@ -27,6 +27,7 @@ struct Problem: Error, Equatable {
     case wrongSize = "wrong-size"
     case notFinite = "not-finite"
     case tooMuch = "too-much"
+    case internalError = "internal-error"
     case limitReached = "limit-reached"
     case stopping
     case overloaded
@@ -43,6 +44,7 @@ struct Problem: Error, Equatable {
       case .unsupportedType: 415
       case .noDefaultModel, .wrongSize, .notFinite, .tooMuch, .keyReused, .damagedState, .keepAlive:
         422
+      case .internalError: 500
       case .limitReached, .stopping, .overloaded: 503
       }
     }
@@ -68,6 +70,7 @@ struct Problem: Error, Equatable {
       case .wrongSize: "A size is wrong"
       case .notFinite: "A value is not finite"
       case .tooMuch: "The request asks for too much"
+      case .internalError: "The server failed"
       case .limitReached: "A limit is reached"
       case .stopping: "The server is stopping"
       case .overloaded: "The server has too much to do"
