@@ -49,7 +49,7 @@ struct Plot: ParsableCommand {
     }
     let path = output ?? "\(name)-sequence.svg"
     do {
-      try Data(plot.svg.utf8).write(to: URL(filePath: path), options: .atomic)
+      try Data(plot.svg.utf8).write(to: URL(filePath: path.literalPath), options: .atomic)
     } catch {
       throw Failure("\(path) can't be written")
     }

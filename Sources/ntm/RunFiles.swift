@@ -30,7 +30,7 @@ struct RunFiles {
 
   /// Finds out before a long run that its files can't be written.
   func checkWritable() throws {
-    let folder = URL(filePath: model).deletingLastPathComponent().path
+    let folder = URL(filePath: model.literalPath).deletingLastPathComponent().path
     guard FileManager.default.isWritableFile(atPath: folder) else {
       throw Failure("\(model) can't be written: \(folder) is not a folder that can be written to")
     }
@@ -69,6 +69,6 @@ struct RunFiles {
   }
 
   private func write(_ text: String, to path: String) throws {
-    try Data(text.utf8).write(to: URL(filePath: path), options: .atomic)
+    try Data(text.utf8).write(to: URL(filePath: path.literalPath), options: .atomic)
   }
 }

@@ -80,7 +80,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
 
   func run() throws {
     // Before any thread is started, because threads inherit it.
-    let signals = StopSignals.block()
+    let signals = StopSignals.caught()
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     var logger = Logger(label: "ntm")
     logger.logLevel = logLevel.level

@@ -44,7 +44,7 @@ struct Train: ParsableCommand {
   @OptionGroup(title: "Run") var runSettings: RunSettings
 
   func run() throws {
-    let signals = StopSignals.block()
+    let signals = StopSignals.caught()
     let files = RunFiles(model: try outputPath())
     let trainer = try resume ? resumed(files) : begun(files)
     var progress = ProgressBar(trainer)
@@ -66,6 +66,14 @@ struct Train: ParsableCommand {
     try files.writeModel(trainer, evaluation: report)
     print("\(files.model): \(trainer.sequences) sequences in \(ProgressBar.time(trainer.seconds))")
     print(report.table)
+    if trainer.skipped > 0 || trainer.fallbacks > 0 {
+      print(
+        "\(trainer.skipped) updates were skipped, because their loss or gradient was not finite; the run "
+          + "fell back to an earlier model \(trainer.fallbacks) times")
+    }
+    guard trainer.best != nil else {
+      throw Failure("no validation was finite: the model has learnt nothing; try a lower --rate")
+    }
   }
 
   private func begun(_ files: RunFiles) throws -> Trainer {
@@ -97,6 +105,9 @@ struct Train: ParsableCommand {
         "--resume goes on with the settings of the checkpoint; give it no others")
     }
     let checkpoint = try Checkpoint(path: files.checkpoint)
+    if let task, try FileTask(path: task) != checkpoint.task as? FileTask {
+      throw Failure("\(files.checkpoint) is of another task than \(task)")
+    }
     if let name, name.rawValue != type(of: checkpoint.task).name {
       throw Failure(
         "\(files.checkpoint) is of task \(type(of: checkpoint.task).name), not \(name.rawValue)")

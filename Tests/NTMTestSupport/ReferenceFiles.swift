@@ -21,7 +21,8 @@ package struct ReferenceFile: Sendable, CustomTestStringConvertible {
 
   package static let isFolderPresent = FileManager.default.fileExists(atPath: folder)
 
-  package static let fixtureFolder = Bundle.module.url(forResource: "Fixtures", withExtension: nil)!.path
+  package static let fixtureFolder = Bundle.module.url(forResource: "Fixtures", withExtension: nil)!
+    .path
 
   /// Every file below both folders whose name `isWanted` takes. A fixture that the reference folder
   /// also has is read from there, where it is whole.

@@ -16,7 +16,8 @@ public struct SafeTensorsFile: Sendable {
     guard FileManager.default.fileExists(atPath: path) else {
       throw SafeTensorsError("there is no such file")
     }
-    guard let data = try? Data(contentsOf: URL(filePath: path), options: .alwaysMapped) else {
+    guard let data = try? Data(contentsOf: URL(filePath: path.literalPath), options: .alwaysMapped)
+    else {
       throw SafeTensorsError("can't be read")
     }
     try self.init(data)

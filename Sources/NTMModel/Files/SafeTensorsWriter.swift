@@ -51,7 +51,7 @@ public struct SafeTensorsWriter: Sendable {
 
   /// Writes the file; a reader never sees half of it.
   public func write(to path: String) throws {
-    try Data(bytes()).write(to: URL(filePath: path), options: .atomic)
+    try Data(bytes()).write(to: URL(filePath: path.literalPath), options: .atomic)
   }
 }
 
@@ -74,4 +74,10 @@ private enum HeaderField: Encodable {
       try fields.encode([start, end], forKey: .dataOffsets)
     }
   }
+}
+
+extension String {
+  /// This path for Foundation, which takes a leading ~ for a home folder. The shell has expanded
+  /// those that are meant so.
+  package var literalPath: String { hasPrefix("~") ? "./" + self : self }
 }

@@ -18,6 +18,9 @@ public struct StateFile: Sendable {
 
   static let format = "ntm-state"
   static let formatVersion = "1"
+  /// So many steps that nobody takes them, few enough that a session can count on from there and
+  /// that JSON's numbers hold them.
+  package static let mostSteps = 1 << 52
 
   /// Why a file is not a state, or not one of the model at hand.
   public struct Damage: Error, CustomStringConvertible {
@@ -79,8 +82,9 @@ public struct StateFile: Sendable {
     guard let digest = metadata["model_digest"], let checksum = metadata["checksum"] else {
       throw Damage(description: "its metadata has no model_digest or no checksum")
     }
-    guard let step = metadata["step"].flatMap(Int.init), step >= 0 else {
-      throw Damage(description: "its metadata has no step that is a number from 0 on")
+    guard let step = metadata["step"].flatMap(Int.init), 0...Self.mostSteps ~= step else {
+      throw Damage(
+        description: "its metadata has no step that is a number from 0 to \(Self.mostSteps)")
     }
     modelName = metadata["model"] ?? ""
     modelDigest = digest

@@ -28,6 +28,9 @@ final class IdempotencyStore: Sendable {
   /// Characters of a key.
   static let longestKey = 255
 
+  /// Entries of the order in which keys came, for tests of what is left behind.
+  var rememberedKeys: Int { content.withLock { $0.order.count } }
+
   private enum Arrival {
     case first(Int)
     case replayed(HTTPResponse)
@@ -138,6 +141,7 @@ final class IdempotencyStore: Sendable {
       let number = content.nextNumber
       content.entries[key] = Entry(fingerprint: fingerprint, response: nil, number: number)
       content.order.append((number, key))
+      if content.order.count > 2 * content.entries.count + 1000 { content.dropFree() }
       return .first(number)
     }
   }
@@ -158,6 +162,12 @@ final class IdempotencyStore: Sendable {
 }
 
 extension IdempotencyStore.Content {
+  /// Drops keys that are free again from the order.
+  fileprivate mutating func dropFree() {
+    order = order[first...].filter { entries[$0.key]?.number == $0.number }
+    first = 0
+  }
+
   /// Forgets what is beyond the limits, the oldest first. What is still being carried out stays.
   fileprivate mutating func forgetOldest() {
     var kept: [(number: Int, key: String)] = []

@@ -1,5 +1,8 @@
 /// How long a session is kept without use.
 struct KeepAlive {
+  /// In seconds; what is longer is for ever.
+  private static let longest = 1e9
+
   /// nil for ever.
   let seconds: Double?
 
@@ -12,7 +15,7 @@ struct KeepAlive {
     case .string("never"):
       if let longest = limits.longestKeepAlive { throw .keepAlive("never", longest) }
       seconds = nil
-    case .number(let number) where number > 0:
+    case .number(let number) where number > 0 && number <= Self.longest:
       if let longest = limits.longestKeepAlive, number > longest {
         throw .keepAlive(number.description, longest)
       }
@@ -20,7 +23,8 @@ struct KeepAlive {
     case _?:
       throw Problem(
         .malformedRequest,
-        "keep_alive is not valid; it is a number of seconds above 0, or \"never\"")
+        "keep_alive is not valid; it is a number of seconds above 0 and up to "
+          + "\(Self.longest), or \"never\"")
     }
   }
 }

@@ -26,7 +26,8 @@ public struct EvaluationReport: Encodable, Sendable {
   ) throws {
     self.task = type(of: task).name
     sizeName = type(of: task).sizeName
-    loss = Loss(model.configuration.dialect.output)
+    let loss = Loss(model.configuration.dialect.output)
+    self.loss = loss
     self.seed = seed
     var generator = RandomGenerator(seed: seed ^ Self.salt)
     sets = try ([task.atTrainingLengths] + task.beyond).map { set in
@@ -34,7 +35,7 @@ public struct EvaluationReport: Encodable, Sendable {
       if let sequences { set.sequences = sequences }
       let evaluation = try Evaluation(
         model, set.episodes(using: &generator), threads: threads,
-        optimal: { task.optimalBits($0) })
+        optimal: { loss == .crossEntropy ? task.optimalBits($0) : nil })
       return (set.name, evaluation)
     }
   }

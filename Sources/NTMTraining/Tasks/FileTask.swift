@@ -87,9 +87,7 @@ public struct FileTask: TrainingTask {
   }
 
   public var atTrainingLengths: EvaluationSet {
-    EvaluationSet(name: "held back", sequences: heldBack.count) { [heldBack] generator in
-      heldBack[generator.integer(in: 0...heldBack.count - 1)]
-    }
+    EvaluationSet(name: count >= 10 ? "held back" : "trained on", episodes: heldBack)
   }
 
   public var beyond: [EvaluationSet] { [] }
@@ -123,6 +121,29 @@ private struct Line: Decodable {
   let input: [[Double]]
   let target: [[Double]]
   let mask: [Double]?
+
+  /// A misspelt field is noticed: a mask that is not read would train on every step.
+  init(from decoder: any Decoder) throws {
+    let names = try decoder.container(keyedBy: AnyName.self).allKeys.map(\.stringValue)
+    let known: [CodingKeys] = [.input, .target, .mask]
+    if let unknown = names.sorted().first(where: { CodingKeys(stringValue: $0) == nil }) {
+      throw TrainingError(
+        "unknown field \"\(unknown)\"; valid are \(known.map(\.rawValue).joined(separator: ", "))")
+    }
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    input = try fields.decode([[Double]].self, forKey: .input)
+    target = try fields.decode([[Double]].self, forKey: .target)
+    mask = try fields.decodeIfPresent([Double].self, forKey: .mask)
+  }
+
+  private enum CodingKeys: String, CodingKey { case input, target, mask }
+
+  private struct AnyName: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+    init?(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+  }
 
   init(_ json: Data, _ place: String) throws(TrainingError) {
     do {

@@ -66,7 +66,12 @@ public struct EvaluationSet: Sendable {
   public var sequences: Int
   /// Whether a model is chosen by it while it trains; otherwise it is only reported.
   let isExpected: Bool
-  let draw: @Sendable (inout RandomGenerator) -> Episode
+  private let source: Source
+
+  private enum Source: Sendable {
+    case drawn(@Sendable (inout RandomGenerator) -> Episode)
+    case given([Episode])
+  }
 
   init(
     name: String, sequences: Int, isExpected: Bool = true,
@@ -75,12 +80,23 @@ public struct EvaluationSet: Sendable {
     self.name = name
     self.sequences = sequences
     self.isExpected = isExpected
-    self.draw = draw
+    source = .drawn(draw)
+  }
+
+  /// Sequences that there are, one after another, from the first again where more are wanted.
+  init(name: String, episodes: [Episode]) {
+    self.name = name
+    sequences = episodes.count
+    isExpected = true
+    source = .given(episodes)
   }
 
   /// Draws the sequences.
   public func episodes(using generator: inout RandomGenerator) -> [Episode] {
-    (0..<sequences).map { _ in draw(&generator) }
+    switch source {
+    case .drawn(let draw): (0..<sequences).map { _ in draw(&generator) }
+    case .given(let episodes): (0..<sequences).map { episodes[$0 % episodes.count] }
+    }
   }
 }
 

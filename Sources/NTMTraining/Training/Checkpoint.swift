@@ -54,6 +54,7 @@ public struct Checkpoint {
     let options = try decode(TrainingOptions.self, "options")
     try options.validate()
     let progress = try decode(TrainingState.Progress.self, "progress")
+    guard progress.isPossible else { throw TrainingError("its metadata has no valid progress") }
     let task = try TaskKind.decode(name: metadata["task"], settings: metadata["task_settings"])
     setup = TrainingSetup(task: task, configuration: configuration, options: options)
 

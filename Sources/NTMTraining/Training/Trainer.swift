@@ -177,7 +177,9 @@ public final class Trainer {
     let beyond =
       validationBeyond.isEmpty
       ? nil : try Evaluation(model, validationBeyond, threads: threads).total
-    let updates = Double(max(1, state.progress.intervalUpdates))
+    // Without an update there is no mean.
+    let updates =
+      state.progress.intervalUpdates == 0 ? .nan : Double(state.progress.intervalUpdates)
     var record = TrainingRecord(
       sequences: sequences, seconds: seconds, trainingLoss: state.progress.lossSum / updates,
       gradientNorm: state.progress.normSum / updates, rate: rate,
@@ -204,7 +206,9 @@ public final class Trainer {
   /// Whether what had been learnt is gone: the loss, once under half of that of the first
   /// validation, has come back by a quarter of the way.
   private func hasCollapsed(_ record: TrainingRecord) -> Bool {
-    guard let first = history.lazy.map(\.validationLoss).first(where: \.isFinite), let best = best?.validationLoss else {
+    guard let first = history.lazy.map(\.validationLoss).first(where: \.isFinite),
+      let best = best?.validationLoss
+    else {
       return false
     }
     guard record.validationLoss.isFinite else { return true }

@@ -34,6 +34,15 @@ struct TrainingState {
     var history: [TrainingRecord] = []
     var bestRecord: TrainingRecord?
     var bestUpdates = 0
+
+    /// Whether a run can go on from here.
+    var isPossible: Bool {
+      let counts = [
+        sequences, updates, skipped, fallbacks, skippedInARow, intervalUpdates, bestUpdates,
+      ]
+      return counts.allSatisfy { 0...(1 << 52) ~= $0 } && seconds.isFinite && seconds >= 0
+        && rateScale > 0 && rateScale <= 1
+    }
   }
 
   /// The parameters and moments of the best validation so far.

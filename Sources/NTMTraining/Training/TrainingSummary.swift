@@ -13,6 +13,8 @@ extension Trainer {
     evaluation?.hasSizes = false
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     encoder.keyEncodingStrategy = .convertToSnakeCase
     let summary = Summary(
       taskSettings: AnyTask(task: task), options: options, sequences: sequences,

@@ -166,4 +166,27 @@ extension RouteTests {
           body: Array("{}".utf8)), 415, "unsupported-type")
     }
   }
+
+  @Test(arguments: Transport.allCases, [Int.max, StateFile.mostSteps + 1])
+  func aStateOfMoreStepsThanCanBeCountedIsRefused(
+    _ transport: Transport, _ step: Int
+  ) async throws {
+    try await withService(transport) { client in
+      let model = ServedModel.copy
+      func state(_ step: Int) throws -> [UInt8] {
+        StateFile.bytes(
+          of: try model.model.makeState(), step: step, modelName: "copy",
+          modelDigest: model.digest)
+      }
+      try expectProblem(
+        try await client.send("POST", "/sessions", headers: [], body: state(step)), 422,
+        "damaged-state")
+      // The largest that is taken can be counted on from.
+      let response = try await client.send(
+        "POST", "/sessions", headers: [], body: state(StateFile.mostSteps))
+      let session = try #require(try response.object()["id"] as? String)
+      let result = try await client.step(session, model.inputs(1)[0])
+      #expect(result.step == StateFile.mostSteps + 1)
+    }
+  }
 }

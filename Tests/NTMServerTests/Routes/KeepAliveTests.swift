@@ -39,7 +39,7 @@ extension RouteTests {
     }
   }
 
-  @Test(arguments: Transport.allCases, ["0", "-1", #""10""#, "null", "[]", "true"])
+  @Test(arguments: Transport.allCases, ["0", "-1", #""10""#, "null", "[]", "true", "9.3e15"])
   func aTimeThatIsNoneIsRefused(_ transport: Transport, _ value: String) async throws {
     try await withService(transport) { client in
       try expectProblem(

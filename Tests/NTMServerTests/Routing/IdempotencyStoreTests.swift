@@ -51,4 +51,11 @@ struct IdempotencyStoreTests {
     #expect(isReplay(try respond("4", bytes: length)))
     #expect(!isReplay(try respond("0", bytes: length)))
   }
+
+  @Test func keysOfRefusedRequestsLeaveNothingBehind() throws {
+    for number in 0..<5000 { _ = try respond("\(number)", 404) }
+    #expect(store.rememberedKeys <= 1001)
+    #expect(!isReplay(try respond("0")))
+    #expect(isReplay(try respond("0")))
+  }
 }

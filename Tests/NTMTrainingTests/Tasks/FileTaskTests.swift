@@ -111,6 +111,10 @@ struct FileTaskTests {
     (line: "nonsense", message: "the whole"),
     (line: "{", message: "the whole"),
     (line: "[[1],[2]]", message: "the whole"),
+    (
+      line: #"{"input":[[1],[2]],"target":[[1],[2]],"masks":[0,1]}"#,
+      message: "unknown field \"masks\"; valid are input, target, mask"
+    ),
     (line: #"{"input":[[1],[2]]}"#, message: "target: missing field"),
     (line: #"{"target":[[1],[2]]}"#, message: "input: missing field"),
     (line: #"{"input":[[1],["x"]],"target":[[1],[2]]}"#, message: "input[1][0]: is not of type"),
