@@ -30,9 +30,9 @@ extension EventLoop {
   /// - Returns: why it is not taken
   func expectBody(of record: RequestRecord, length: UInt64?) -> HTTPRefusal? {
     switch handler.bodyLimit(for: HTTPRequest(record)) {
-    case .memory(let limit): record.bodyLimit = min(limit, settings.maxBodyBytes)
+    case .memory(let limit): record.bodyLimit = max(0, min(limit, settings.maxBodyBytes))
     case .spooled(let limit):
-      record.bodyLimit = limit
+      record.bodyLimit = max(0, limit)
       record.isSpooled = true
     }
     guard let length else { return nil }
