@@ -177,9 +177,7 @@ public final class Trainer {
     let beyond =
       validationBeyond.isEmpty
       ? nil : try Evaluation(model, validationBeyond, threads: threads).total
-    // Without an update there is no mean.
-    let updates =
-      state.progress.intervalUpdates == 0 ? .nan : Double(state.progress.intervalUpdates)
+    let updates = Double(max(1, state.progress.intervalUpdates))
     var record = TrainingRecord(
       sequences: sequences, seconds: seconds, trainingLoss: state.progress.lossSum / updates,
       gradientNorm: state.progress.normSum / updates, rate: rate,
