@@ -63,7 +63,7 @@ public struct StateFile: Sendable {
 
   // MARK: Reading
 
-  /// Reads the form of a file; its values are read by `state(of:digest:)`.
+  /// Reads the form of a file; its values are read by `state(of:)`.
   ///
   /// - Throws: `Damage`.
   public init(_ bytes: [UInt8]) throws(Damage) {

@@ -40,7 +40,7 @@ public final class Trainer {
 
   /// A run that goes on.
   ///
-  /// - Throws: `AllocationError`.
+  /// - Throws: `TrainingError` where the task does not fit the model, `AllocationError`.
   public convenience init(_ checkpoint: Checkpoint, threads: Int) throws {
     try self.init(
       checkpoint.setup, state: checkpoint.state.copy(), moments: checkpoint.moments,
