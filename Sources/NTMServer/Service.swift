@@ -12,6 +12,8 @@ public struct ServiceOptions: Sendable {
   public var maxSessionBytes = 4 << 30
   /// Bytes of the longest reply to one request.
   public var maxReply = 64 << 20
+  /// Bytes of the longest body that is a stream of lines.
+  public var maxStream = 1 << 30
   public var accessLog = false
 
   public init() {}
@@ -49,6 +51,7 @@ public final class Service: Sendable {
   @discardableResult
   public func stop(drainTimeout: Duration) -> HTTPServer.Ending {
     reaper.stop()
+    sessions.stopWatching()
     return server.stop(drainTimeout: drainTimeout)
   }
 }
