@@ -8,7 +8,10 @@ struct Application: HTTPHandler {
 
   init(pool: ModelPool, sessions: SessionTable, options: ServiceOptions, logger: Logger) {
     router = Router(
-      routes: ProbeRoutes().routes + ModelRoutes(pool: pool).routes
+      routes: ProbeRoutes().routes
+        + ModelRoutes(
+          pool: pool, sessions: sessions, isAdminAllowed: options.allowModelAdmin, logger: logger
+        ).routes
         + SessionRoutes(pool: pool, sessions: sessions).routes
         + StepRoute(sessions: sessions, maxReply: options.maxReply).routes)
     accessLog = AccessLog(logger, isOn: options.accessLog)
