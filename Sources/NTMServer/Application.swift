@@ -3,6 +3,7 @@ import Logging
 /// What the server answers: every route, and the shape of every refusal.
 struct Application: HTTPHandler {
   private let router: Router
+  private let maxStream: Int
   private let accessLog: AccessLog
   private let logger: Logger
 
@@ -13,7 +14,9 @@ struct Application: HTTPHandler {
           pool: pool, sessions: sessions, isAdminAllowed: options.allowModelAdmin, logger: logger
         ).routes
         + SessionRoutes(pool: pool, sessions: sessions).routes
-        + StepRoute(sessions: sessions, maxReply: options.maxReply).routes)
+        + StepRoute(sessions: sessions, maxReply: options.maxReply).routes
+        + EventRoute(sessions: sessions, maxReply: options.maxReply).routes)
+    maxStream = options.maxStream
     accessLog = AccessLog(logger, isOn: options.accessLog)
     self.logger = logger
   }
@@ -24,6 +27,10 @@ struct Application: HTTPHandler {
     } catch {
       return .respond(error.response)
     }
+  }
+
+  func bodyLimit(for request: HTTPRequest) -> HTTPBodyLimit {
+    MediaType.isJSONLines(request) ? .spooled(max: maxStream) : .memory(max: .max)
   }
 
   func refuse(_ refusal: HTTPRefusal, _ request: HTTPRequest) -> HTTPResponse {

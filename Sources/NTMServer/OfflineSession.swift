@@ -27,14 +27,16 @@ public final class OfflineSession {
 
   /// Takes one step.
   ///
-  /// - Parameter line: JSON, an array or an object with `input`
+  /// - Parameter line: JSON, an array or an object with `input` and, if wanted, `step`
   /// - Returns: the result as JSON in one line, without its end
   /// - Throws: an error that says what is wrong with the line; the session is then unchanged.
   public func step(_ line: [UInt8]) throws -> [UInt8] {
     do throws(Problem) {
-      let input = try StepRequest.input(line: line, for: model)
+      let line = try StepRequest.Line(line, for: model)
+      try content.check(line.step)
       room.text.removeAll()
-      try model.step(input, &content, room, writer)
+      var record = StepRecord()
+      try model.step(line.input, &content, room, writer, &record)
     } catch {
       throw OfflineError(description: error.detail)
     }

@@ -14,6 +14,8 @@ public struct ServiceOptions: Sendable {
   public var maxReply = 64 << 20
   /// Whether requests may load and unload models.
   public var allowModelAdmin = false
+  /// Bytes of the longest body that is a stream of lines.
+  public var maxStream = 1 << 30
   public var accessLog = false
 
   public init() {}
@@ -68,6 +70,7 @@ public final class Service: Sendable {
   @discardableResult
   public func stop(drainTimeout: Duration) -> HTTPServer.Ending {
     reaper.stop()
+    sessions.stopWatching()
     return server.stop(drainTimeout: drainTimeout)
   }
 }

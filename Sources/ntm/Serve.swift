@@ -48,6 +48,9 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   @Option(help: "Most bytes of the reply to several inputs.")
   var maxReply = ByteCount(64 << 20)
 
+  @Option(help: "Most bytes of a stream of inputs, which is kept on disk.")
+  var maxStream = ByteCount(1 << 30)
+
   @Option(help: "Most open connections.")
   var maxConnections = 8192
 
@@ -72,7 +75,8 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   static let valueOptions = [
     "models", "host", "port", "default-model", "session-ttl", "max-keep-alive", "max-sessions",
     "max-session-bytes",
-    "max-body", "max-reply", "max-connections", "idle-timeout", "event-loops", "workers",
+    "max-body", "max-reply", "max-stream", "max-connections", "idle-timeout", "event-loops",
+    "workers",
     "drain-timeout", "log-level",
   ]
   static let flags = ["skip-bad-models", "allow-model-admin", "access-log"]
@@ -138,6 +142,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     options.maxSessionBytes = maxSessionBytes.bytes
     options.maxReply = maxReply.bytes
     options.allowModelAdmin = allowModelAdmin
+    options.maxStream = maxStream.bytes
     options.accessLog = accessLog
     return options
   }

@@ -37,9 +37,12 @@ final class HTTPBodyStream: Sendable {
   }
 
   private let buffer: StreamBuffer
+  /// Threads for what the stream is made of.
+  let workers: WorkerPool
 
-  init(_ buffer: StreamBuffer) {
+  init(_ buffer: StreamBuffer, workers: WorkerPool) {
     self.buffer = buffer
+    self.workers = workers
   }
 
   deinit { abort() }
@@ -53,6 +56,13 @@ final class HTTPBodyStream: Sendable {
 
   /// Appends to the body if there is room for it, without waiting.
   func offer(_ bytes: [UInt8]) -> Offer { buffer.offer(bytes) }
+
+  /// Calls `body` once when there is room for so many bytes, or when the stream is over; at once if
+  /// that is so already. One at a time may wait. It is called on the event loop, or where the stream
+  /// is ended, and must return at once. A stream that it holds is not dropped while it waits.
+  func whenWritable(_ count: Int, _ body: @escaping @Sendable () -> Void) {
+    buffer.whenWritable(count, body)
+  }
 
   /// Ends the body in an orderly way, when what was written has been sent.
   func finish() { buffer.end(.finished) }

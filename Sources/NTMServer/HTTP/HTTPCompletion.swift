@@ -12,11 +12,21 @@ enum HTTPReply: Sendable {
 final class HTTPCompletion: Sendable {
   /// Called once; without a reply where there will be none. Nil from then on.
   private let answer: Lock<(@Sendable (HTTPReply?) -> Void)?>
+  private let workers: WorkerPool
+  private let refusal: @Sendable (HTTPRefusal) -> HTTPResponse
 
-  /// - Parameter answer: receives the reply, on whatever thread gives it; nil where the handle went
-  ///   away without one
-  init(_ answer: @escaping @Sendable (HTTPReply?) -> Void) {
+  /// - Parameters:
+  ///   - workers: threads for the answer's sake
+  ///   - refusal: what is answered where none of them can be had
+  ///   - answer: receives the reply, on whatever thread gives it; nil where the handle went away
+  ///     without one
+  init(
+    workers: WorkerPool, refusal: @escaping @Sendable (HTTPRefusal) -> HTTPResponse,
+    _ answer: @escaping @Sendable (HTTPReply?) -> Void
+  ) {
     self.answer = Lock(answer)
+    self.workers = workers
+    self.refusal = refusal
   }
 
   /// For a request of a live connection, which is suspended already.
@@ -24,8 +34,17 @@ final class HTTPCompletion: Sendable {
     // Held, because a record does not hold its loop: the loop is woken when the request may already
     // be over, and the server with it.
     let loop = record.loop
-    self.init { reply in
+    self.init(workers: loop.workers, refusal: { loop.refusal(record, $0) }) { reply in
       loop.finish(record, reply ?? .whole(loop.refusal(record, .unanswered)))
+    }
+  }
+
+  /// A handle that tells `observer` of the reply (nil for none) before it gives it to this one.
+  func observed(by observer: @escaping @Sendable (HTTPReply?) -> Void) -> HTTPCompletion {
+    HTTPCompletion(workers: workers, refusal: refusal) { reply in
+      observer(reply)
+      // Without an answer this one goes away without it too.
+      if let reply { self.finish(reply) }
     }
   }
 
@@ -42,6 +61,22 @@ final class HTTPCompletion: Sendable {
   /// `finish`.
   func finish(_ reply: HTTPStreamReply) {
     finish(.stream(reply))
+  }
+
+  /// Has a worker do something for this request, which answers it or hands the handle on.
+  ///
+  /// - Parameters:
+  ///   - isAdmitted: as for `WorkerPool.submit`
+  ///   - refused: what to do where no worker can be had; without it, the request is refused
+  ///   - work: done on a worker
+  func perform(
+    isAdmitted: Bool = false, refused: (@Sendable (HTTPRefusal) -> Void)? = nil,
+    _ work: @escaping @Sendable () -> Void
+  ) {
+    workers.submit(
+      WorkerPool.Item(
+        run: work, refuse: refused ?? { self.finish(.whole(self.refusal($0))) }),
+      isAdmitted: isAdmitted)
   }
 
   private func finish(_ reply: HTTPReply) {

@@ -82,14 +82,10 @@ extension EventLoop {
     record.phase = .suspended
     // First, because a worker may be faster than this function.
     suspend(record)
-    let accepted = workers.submit(
+    workers.submit(
       WorkerPool.Item(
         run: { record.loop.finish(record, .whole(work())) },
-        discard: { record.loop.finish(record, .whole(record.loop.refusal(record, .draining))) }))
-    if !accepted {
-      let reason = isDraining ? HTTPRefusal.draining : .overloaded(retryAfterSeconds: 1)
-      finish(record, .whole(refusal(record, reason)))
-    }
+        refuse: { record.loop.finish(record, .whole(record.loop.refusal(record, $0))) }))
   }
 
   func refusal(_ record: RequestRecord, _ refusal: HTTPRefusal) -> HTTPResponse {

@@ -36,6 +36,8 @@ final class StreamBuffer: Sendable {
     var blockedWriters = 0
     /// Wakes the reader that found nothing.
     var wake: (@Sendable () -> Void)?
+    /// Tells a producer that does not block that there is room for so many bytes.
+    var waiter: (count: Int, tell: @Sendable () -> Void)?
     var closing: [@Sendable () -> Void] = []
 
     var waitingBytes: Int { bytes.count - start }
@@ -70,9 +72,19 @@ final class StreamBuffer: Sendable {
       return count
     }
 
+    /// Whether so much has been taken that it is worth while to go on.
+    var hasDrained: Bool { waitingBytes <= StreamBuffer.bound / 2 }
+
     mutating func takeWake() -> (@Sendable () -> Void)? {
       defer { wake = nil }
       return wake
+    }
+
+    /// Also the end of the stream ends the wait for room.
+    mutating func takeWaiter() -> (@Sendable () -> Void)? {
+      guard let waiter, !isOpen || hasDrained && hasRoom(for: waiter.count) else { return nil }
+      self.waiter = nil
+      return waiter.tell
     }
   }
 
@@ -123,18 +135,28 @@ final class StreamBuffer: Sendable {
     return offer
   }
 
+  func whenWritable(_ count: Int, _ body: @escaping @Sendable () -> Void) {
+    let waiter = state.withLock { state in
+      precondition(state.waiter == nil, "two wait for room in a stream")
+      state.waiter = (count, body)
+      return state.takeWaiter()
+    }
+    waiter?()
+  }
+
   /// No more bytes come. Does nothing once the body has ended.
   func end(_ end: End) {
     // The closures go away outside the lock: they may hold what uses it in its `deinit`.
-    let (wake, closing) = state.withLock {
-      state -> ((@Sendable () -> Void)?, [@Sendable () -> Void]) in
-      guard state.isOpen else { return (nil, []) }
+    let (wake, waiter, closing) = state.withLock {
+      state -> ((@Sendable () -> Void)?, (@Sendable () -> Void)?, [@Sendable () -> Void]) in
+      guard state.isOpen else { return (nil, nil, []) }
       defer { state.closing = [] }
       state.phase = .ended(end)
-      return (state.takeWake(), state.closing)
+      return (state.takeWake(), state.takeWaiter(), state.closing)
     }
     state.broadcast()
     wake?()
+    waiter?()
     withExtendedLifetime(closing) {}
   }
 
@@ -157,37 +179,39 @@ final class StreamBuffer: Sendable {
   func read(
     into buffer: UnsafeMutableRawBufferPointer, suspend: () -> @Sendable () -> Void
   ) -> Read {
-    let (read, wakesWriters) = state.withLock { state -> (Read, Bool) in
-      if case .closed = state.phase { return (.broken, false) }
+    let (read, wakesWriters, waiter) = state.withLock {
+      state -> (Read, Bool, (@Sendable () -> Void)?) in
+      if case .closed = state.phase { return (.broken, false, nil) }
       let count = state.take(into: buffer)
       if count > 0 {
-        let hasRoom = state.waitingBytes <= Self.bound / 2
-        return (.bytes(count), hasRoom && state.blockedWriters > 0)
+        return (.bytes(count), state.hasDrained && state.blockedWriters > 0, state.takeWaiter())
       }
       switch state.phase {
-      case .ended(.finished): return (.end, false)
-      case .ended(.aborted), .closed: return (.broken, false)
+      case .ended(.finished): return (.end, false, nil)
+      case .ended(.aborted), .closed: return (.broken, false, nil)
       case .open:
         state.wake = suspend()
-        return (.waiting, false)
+        return (.waiting, false, nil)
       }
     }
     if wakesWriters { state.broadcast() }
+    waiter?()
     return read
   }
 
   /// The client has left, the server gives up, or all is sent. What waits is dropped.
   func close() {
-    let (wake, closing) = state.withLock {
-      state -> ((@Sendable () -> Void)?, [@Sendable () -> Void]) in
+    let (wake, waiter, closing) = state.withLock {
+      state -> ((@Sendable () -> Void)?, (@Sendable () -> Void)?, [@Sendable () -> Void]) in
       defer { state.closing = [] }
       state.phase = .closed
       state.bytes = []
       state.start = 0
-      return (state.takeWake(), state.closing)
+      return (state.takeWake(), state.takeWaiter(), state.closing)
     }
     state.broadcast()
     wake?()
+    waiter?()
     for body in closing { body() }
   }
 }

@@ -21,7 +21,7 @@ extension EventLoop {
       return true
     }
     streams[ObjectIdentifier(record)] = record
-    reply.start(HTTPBodyStream(buffer))
+    reply.start(HTTPBodyStream(buffer, workers: workers))
     return true
   }
 

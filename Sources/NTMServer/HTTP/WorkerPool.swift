@@ -4,11 +4,13 @@ final class WorkerPool: Sendable {
   /// One piece of work. Exactly one of the two closures is called, once.
   struct Item: Sendable {
     let run: @Sendable () -> Void
-    /// Instead of `run`, when the pool gives up its queue.
-    let discard: @Sendable () -> Void
+    /// Instead of `run`, when there is no room in the queue or the pool stops.
+    let refuse: @Sendable (HTTPRefusal) -> Void
   }
 
   private struct State {
+    /// Items that may wait, apart from those that were admitted before.
+    let limit: Int
     /// A ring: `count` items from `first`.
     var ring: [Item?]
     var first = 0
@@ -18,11 +20,21 @@ final class WorkerPool: Sendable {
     var alive = 0
     var busy = 0
 
-    mutating func append(_ item: Item) -> Bool {
-      guard count < ring.count, !isStopping else { return false }
+    init(limit: Int) {
+      self.limit = limit
+      ring = Array(repeating: nil, count: limit)
+    }
+
+    mutating func append(_ item: Item, isAdmitted: Bool) -> HTTPRefusal? {
+      guard !isStopping else { return .draining }
+      guard isAdmitted || count < limit else { return .overloaded(retryAfterSeconds: 1) }
+      if count == ring.count {
+        ring = Array(ring[first...] + ring[..<first]) + Array(repeating: nil, count: count)
+        first = 0
+      }
       ring[(first + count) % ring.count] = item
       count += 1
-      return true
+      return nil
     }
 
     mutating func popFirst() -> Item? {
@@ -49,7 +61,7 @@ final class WorkerPool: Sendable {
   ///   - queueLimit: how many items may wait for a thread.
   init(workers: Int, queueLimit: Int) throws(HTTPServerError) {
     precondition(workers > 0 && queueLimit > 0)
-    let monitor = Monitor(State(ring: Array(repeating: nil, count: queueLimit)))
+    let monitor = Monitor(State(limit: queueLimit))
     self.monitor = monitor
     threads = Monitor([])
     for _ in 0..<workers {
@@ -65,12 +77,16 @@ final class WorkerPool: Sendable {
     }
   }
 
-  /// - Returns: false when the queue is full or the pool is stopping; the item is dropped then,
-  ///   without a call of either closure.
-  func submit(_ item: Item) -> Bool {
-    let accepted = monitor.withLock { $0.append(item) }
-    if accepted { monitor.signal() }
-    return accepted
+  /// Gives work to a thread. Where that is refused, this calls `item.refuse` itself.
+  ///
+  /// - Parameter isAdmitted: whether the work belongs to a request that was let in before. It is not
+  ///   refused for the length of the queue, because part of it may have been done already.
+  func submit(_ item: Item, isAdmitted: Bool = false) {
+    if let refusal = monitor.withLock({ $0.append(item, isAdmitted: isAdmitted) }) {
+      item.refuse(refusal)
+    } else {
+      monitor.signal()
+    }
   }
 
   /// Takes no more work and gives up what is waiting. What is running goes on.
@@ -82,7 +98,7 @@ final class WorkerPool: Sendable {
       return items
     }
     monitor.broadcast()
-    for item in discarded { item.discard() }
+    for item in discarded { item.refuse(.draining) }
   }
 
   /// Ends the idle threads, and lets those that are still running an item end by themselves: there

@@ -1,4 +1,4 @@
-// JSON into a byte buffer. Structure is the caller's: these write values and their separators.
+// JSON and CSV into a byte buffer. Structure is the caller's: these write values and their separators.
 
 extension ByteBuffer {
   /// The shortest decimal that gives back the same float32. The value must be finite.
@@ -10,13 +10,24 @@ extension ByteBuffer {
   /// [a, b, …]
   mutating func appendArray(_ values: UnsafeBufferPointer<Float>) {
     append(UInt8(ascii: "["))
+    appendValues(values)
+    append(UInt8(ascii: "]"))
+  }
+
+  /// a,b,… and the end of the line: CSV. The end is that of shells, which would take the one of
+  /// RFC 4180 for a part of the last value.
+  mutating func appendLine(_ values: UnsafeBufferPointer<Float>) {
+    appendValues(values)
+    append(UInt8(ascii: "\n"))
+  }
+
+  private mutating func appendValues(_ values: UnsafeBufferPointer<Float>) {
     var isFirst = true
     for value in values {
       if !isFirst { append(UInt8(ascii: ",")) }
       isFirst = false
       appendNumber(value)
     }
-    append(UInt8(ascii: "]"))
   }
 
   /// Elements between brackets, with commas.

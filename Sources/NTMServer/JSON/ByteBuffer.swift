@@ -12,9 +12,17 @@ struct ByteBuffer: ~Copyable {
 
   deinit { base.deallocate() }
 
-  var bytes: [UInt8] { [UInt8](UnsafeBufferPointer(start: base, count: count)) }
+  var bytes: [UInt8] { bytes(from: 0) }
+
+  /// What was written since there were `start` bytes.
+  func bytes(from start: Int) -> [UInt8] {
+    [UInt8](UnsafeBufferPointer(start: base + start, count: count - start))
+  }
 
   mutating func removeAll() { count = 0 }
+
+  /// Takes back what was written since there were `start` bytes.
+  mutating func removeAll(from start: Int) { count = start }
 
   private mutating func reserve(_ more: Int) {
     guard capacity - count < more else { return }

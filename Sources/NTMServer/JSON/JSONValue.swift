@@ -27,16 +27,17 @@ indirect enum JSONValue: Equatable {
 extension JSONValue {
   /// Parses a request's body. Its content type is not looked at: curl sends one of its own.
   ///
+  /// - Parameter name: what the body is called in an error
   /// - Throws: `Problem` 400 that says where the body stops being JSON.
-  init(body: [UInt8]) throws(Problem) {
+  init(body: [UInt8], name: String = "the body") throws(Problem) {
     guard !body.isEmpty else {
-      throw Problem(.malformedRequest, "the body is empty; JSON is expected")
+      throw Problem(.malformedRequest, "\(name) is empty; JSON is expected")
     }
     do throws(JSONError) {
       self = try JSONParser.parse(body)
     } catch {
       throw Problem(
-        .malformedRequest, "the body is not JSON: \(error.reason) at byte \(error.offset)",
+        .malformedRequest, "\(name) is not JSON: \(error.reason) at byte \(error.offset)",
         fields: ["offset": .number(error.offset)])
     }
   }

@@ -65,11 +65,13 @@ public final class ServedModel: Sendable {
 extension ServedModel {
   func makeRoom() throws(AllocationError) -> StepRoom { try StepRoom(self) }
 
-  /// Takes one step and writes its result behind what `room.text` has.
+  /// Takes one step and writes its result behind what `room.text` has, and for watchers into
+  /// `record`.
   ///
   /// - Throws: `Problem` 422 where a number would not be finite; nothing is changed then.
   func step(
-    _ input: [Float], _ content: inout Session.Content, _ room: StepRoom, _ writer: StepResultWriter
+    _ input: [Float], _ content: inout Session.Content, _ room: StepRoom,
+    _ writer: StepResultWriter, _ record: inout StepRecord
   ) throws(Problem) {
     do throws(StepError) {
       try model.step(input.span, state: &content.state, workspace: &room.workspace)
@@ -77,6 +79,12 @@ extension ServedModel {
       throw Problem(.notFinite, "\(error)")
     }
     content.step += 1
+    record.add { fields in
+      let start = room.text.count
+      defer { room.text.removeAll(from: start) }
+      writer.writeObject(fields, content.step, content.state, room.workspace, to: &room.text)
+      return room.text.bytes(from: start)
+    }
     writer.write(content.step, content.state, room.workspace, to: &room.text)
   }
 }

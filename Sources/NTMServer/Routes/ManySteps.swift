@@ -11,13 +11,15 @@ struct ManySteps: Sendable {
 
   /// - Throws: `Problem` 400 where the body is not a list of steps. What is wrong with one of them is
   ///   that one's result.
-  init(_ body: [UInt8], _ sessions: SessionTable) throws(Problem) {
+  init(
+    _ body: [UInt8], _ sessions: SessionTable, fields standard: StepFields
+  ) throws(Problem) {
     let body = try JSONValue(body: body).fields(["steps", "return"])
     guard let steps = body["steps"] else {
       throw Problem(.malformedRequest, "the body has no \"steps\"")
     }
     let fields =
-      if let names = body["return"] { try StepFields(json: names) } else { StepFields.standard }
+      if let names = body["return"] { try StepFields(json: names) } else { standard }
     var items: [Result<Item, Problem>] = []
     for (index, step) in try steps.list("steps").enumerated() {
       items.append(Self.item(step, index, fields, sessions))

@@ -41,15 +41,9 @@ struct MemoryWriter: Sendable {
     text.append(UInt8(ascii: "}"))
   }
 
-  /// A line for each row, without a heading; lines end as RFC 4180 has it.
+  /// A line for each row, without a heading.
   private func writeCSV(_ state: borrowing State, to text: inout ByteBuffer) {
-    state.forEachMemoryRow { _, row in
-      for column in row.indices {
-        if column > 0 { text.append(UInt8(ascii: ",")) }
-        text.appendNumber(row[column])
-      }
-      text.append("\r\n")
-    }
+    state.forEachMemoryRow { _, row in text.appendLine(row) }
   }
 }
 

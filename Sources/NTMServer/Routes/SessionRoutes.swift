@@ -97,8 +97,8 @@ struct SessionRoutes: Sendable {
 
   private func delete(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
     let session = try sessions.find(context.parameters[0])
-    return try session.run { content in
-      let end = content.end(.deleted)
+    return try session.run(.look) { content in
+      let end = session.end(&content, .deleted)
       sessions.remove(session, end.ending, keptBytes: end.keptBytes)
       return HTTPResponse(status: 204)
     }
@@ -110,6 +110,7 @@ struct SessionRoutes: Sendable {
       session.model.model.reset(&content.state)
       content.step = 0
       forgetReply(&content)
+      session.events.publish(.reset(session.id))
       return .json(resource(session, step: content.step))
     }
   }
@@ -118,7 +119,8 @@ struct SessionRoutes: Sendable {
     let session = try sessions.find(context.parameters[0])
     let form = try MediaType.preferred(of: [.json, .csv], for: context.request)
     let memory = MemoryWriter(session: session)
-    return try session.run(on: memory.isLarge ? .worker : .loop) { content throws(Problem) in
+    return try session.run(.look, on: memory.isLarge ? .worker : .loop) {
+      content throws(Problem) in
       try memory.response(as: form, content)
     }
   }
@@ -137,7 +139,8 @@ struct SessionRoutes: Sendable {
       if let value = fields["keep_alive"] { try KeepAlive(value, sessions.limits).seconds } else {
         session.keepAlive
       }
-    return try session.run(on: session.model.isLarge ? .worker : .loop) { content throws(Problem) in
+    return try session.run(.look, on: session.model.isLarge ? .worker : .loop) {
+      content throws(Problem) in
       let copy = try session.copy(content.state, for: "a fork")
       return created(
         try sessions.make(
@@ -151,7 +154,7 @@ struct SessionRoutes: Sendable {
   private func state(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
     let session = try sessions.find(context.parameters[0])
     _ = try MediaType.preferred(of: [.safeTensors], for: context.request)
-    return try session.run(on: .worker) { content in
+    return try session.run(.look, on: .worker) { content in
       let name = "\(session.model.name)-\(content.step).safetensors"
       return HTTPResponse(
         status: 200,
@@ -173,19 +176,25 @@ struct SessionRoutes: Sendable {
         .unsupportedType, "the body is \(type); a state is \(MediaType.safeTensors.rawValue)")
     }
     let body = request.body
-    return .offloading({ () throws(Problem) in
-      let file = try StateFile(checking: body)
-      guard file.modelDigest == session.model.digest else {
-        throw .otherModel(file, session.model.digest)
+    return .later { completion in
+      completion.perform {
+        completion.refusing { () throws(Problem) in
+          let file = try StateFile(checking: body)
+          guard file.modelDigest == session.model.digest else {
+            throw .otherModel(file, session.model.digest)
+          }
+          // Checked whole, before the session is touched.
+          let start = try file.start(of: session.model)
+          session.answer(completion) { content in
+            content.state.assign(start.state)
+            content.step = start.step
+            forgetReply(&content)
+            session.events.publish(.state(session.id, step: content.step))
+            return .json(resource(session, step: content.step))
+          }
+        }
       }
-      let start = try file.start(of: session.model)
-      return try session.use { content in
-        content.state.assign(start.state)
-        content.step = start.step
-        forgetReply(&content)
-        return .json(resource(session, step: content.step))
-      }
-    })
+    }
   }
 
   /// - Parameter step: how many steps the session has taken, where the caller knows better

@@ -16,8 +16,10 @@ struct StepRequest: Sendable {
 
   /// - Throws: `Problem` 400 where the body is not what it should be, 422 where an input has a
   ///   wrong size or a value that float32 does not have. Every input is checked.
-  init(_ body: [UInt8], for model: ServedModel) throws(Problem) {
-    try self.init(JSONValue(body: body).fields(Self.names), for: model, fields: .standard)
+  init(
+    _ body: [UInt8], for model: ServedModel, fields standard: StepFields
+  ) throws(Problem) {
+    try self.init(JSONValue(body: body).fields(Self.names), for: model, fields: standard)
   }
 
   /// - Parameters:
@@ -48,21 +50,37 @@ struct StepRequest: Sendable {
   }
 
   /// Tells this request from others that want steps of the same number.
-  var fingerprint: Fingerprint {
+  ///
+  /// - Parameter form: what the reply is
+  func fingerprint(_ form: MediaType) -> Fingerprint {
     let numbers = inputs.map { input in
       input.flatMap { value in withUnsafeBytes(of: value.bitPattern) { Array($0) } }
     }
-    return Fingerprint([[UInt8(isList ? 1 : 0), UInt8(fields.rawValue)]] + numbers)
+    return Fingerprint(
+      [[UInt8(isList ? 1 : 0), UInt8(fields.rawValue)], Array(form.rawValue.utf8)] + numbers)
   }
 
-  /// One input of a line: an array, or an object with `input`.
-  static func input(line: [UInt8], for model: ServedModel) throws(Problem) -> [Float] {
-    let line = try JSONValue(body: line)
-    guard case .object = line else { return try input(line, name: "input", for: model) }
-    guard let value = try line.fields(["input"])["input"] else {
-      throw Problem(.malformedRequest, "the object has no \"input\"")
+  /// One line of a stream: an array, or an object with `input` and, if wanted, `step`.
+  struct Line {
+    let input: [Float]
+    /// The number that the client expects the step to have.
+    let step: Int?
+
+    /// - Throws: `Problem` 400 or 422, as for a whole request.
+    init(_ line: [UInt8], for model: ServedModel) throws(Problem) {
+      let line = try JSONValue(body: line, name: "the line")
+      guard case .object = line else {
+        input = try StepRequest.input(line, name: "input", for: model)
+        step = nil
+        return
+      }
+      let fields = try line.fields(["input", "step"], of: "the line")
+      guard let value = fields["input"] else {
+        throw Problem(.malformedRequest, "the line has no \"input\"")
+      }
+      input = try StepRequest.input(value, name: "input", for: model)
+      step = if let step = fields["step"] { try step.integer("step", 1...Int.max) } else { nil }
     }
-    return try input(value, name: "input", for: model)
   }
 
   private static func input(
@@ -117,6 +135,14 @@ struct StepFields: OptionSet {
       }
       insert(known.field)
     }
+  }
+
+  /// What the query parameter `return` says: names with commas between them; nil where there is none.
+  ///
+  /// - Throws: `Problem` 400 where a name is none.
+  init?(query request: HTTPRequest) throws(Problem) {
+    guard let names = request.queryValue("return") else { return nil }
+    try self.init(names: names.split(separator: ",").map(String.init))
   }
 
   /// - Throws: `Problem` 400 where this is not a list of such names.

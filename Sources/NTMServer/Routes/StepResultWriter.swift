@@ -1,15 +1,48 @@
 import NTMModel
 
-/// Writes the results of steps as JSON, straight from the numbers.
+/// Writes the results of steps, straight from the numbers.
 struct StepResultWriter {
+  /// How results stand one behind the other.
+  enum Form {
+    /// Objects; what is between them is the caller's.
+    case json
+    /// An object on each line.
+    case jsonLines
+    /// Server-sent events.
+    case eventStream
+    /// The values of the output alone, on a line for each step.
+    case csv
+  }
+
   let model: ServedModel
   /// The session's name; nil where there is none to tell.
   let session: String?
   let fields: StepFields
+  var form = Form.json
 
-  /// One result: `{"session": …, "step": …, "output": […], …}`.
+  /// Writes one result.
   func write(
     _ step: Int, _ state: borrowing State, _ workspace: borrowing Workspace,
+    to text: inout ByteBuffer
+  ) {
+    switch form {
+    case .json:
+      writeObject(fields, step, state, workspace, to: &text)
+    case .jsonLines:
+      writeObject(fields, step, state, workspace, to: &text)
+      text.append(UInt8(ascii: "\n"))
+    case .eventStream:
+      text.append("event: step\ndata: ")
+      writeObject(fields, step, state, workspace, to: &text)
+      text.append("\n\n")
+    case .csv:
+      text.appendLine(workspace.output)
+    }
+  }
+
+  /// `{"session": …, "step": …, "output": […], …}`
+  func writeObject(
+    _ fields: StepFields, _ step: Int, _ state: borrowing State, _ workspace: borrowing Workspace,
     to text: inout ByteBuffer
   ) {
     let heads = model.model.configuration.heads

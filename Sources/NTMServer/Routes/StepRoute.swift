@@ -17,50 +17,92 @@ struct StepRoute: Sendable {
   }
 
   private func step(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
+    let request = context.request
     let session = try sessions.find(context.parameters[0])
-    let body = context.request.body
+    let fields = try StepFields(query: request) ?? .standard
+    if MediaType.isJSONLines(request) { return try stream(request, session, fields) }
+    let form = try MediaType.preferred(of: [.json, .csv], for: request)
+    let body = request.body
     guard body.count <= Self.smallBody else {
-      return .offloading({ () throws(Problem) in
-        let request = try read(body, for: session)
-        return try session.use { content throws(Problem) in
-          try apply(request, to: session, &content)
+      return .later { completion in
+        completion.perform {
+          completion.refusing { () throws(Problem) in
+            let request = try read(body, form, fields, for: session)
+            session.answer(completion) { content throws(Problem) in
+              try apply(request, form, to: session, &content)
+            }
+          }
         }
-      })
+      }
     }
-    let request = try read(body, for: session)
+    let steps = try read(body, form, fields, for: session)
     let isCheap = session.model.isCheap(
-      steps: request.inputs.count, resultBytes: writer(request.fields, session).largestResult)
+      steps: steps.inputs.count,
+      resultBytes: writer(steps.fields, form, session).largestResult)
     return try session.run(on: isCheap ? .loop : .worker) { content throws(Problem) in
-      try apply(request, to: session, &content)
+      try apply(steps, form, to: session, &content)
     }
   }
 
-  private func read(_ body: [UInt8], for session: Session) throws(Problem) -> StepRequest {
-    let request = try StepRequest(body, for: session.model)
-    let writer = writer(request.fields, session)
-    let most = maxReply / writer.largestResult
-    guard request.inputs.count <= max(1, most) else {
+  private func read(
+    _ body: [UInt8], _ form: MediaType, _ fields: StepFields, for session: Session
+  ) throws(Problem) -> StepRequest {
+    let request = try StepRequest(body, for: session.model, fields: fields)
+    let largest = writer(request.fields, form, session).largestResult
+    let most = max(1, maxReply / largest)
+    guard request.inputs.count <= most else {
       throw Problem(
         .tooMuch,
         "the results of \(request.inputs.count) inputs may be longer than \(maxReply) bytes: send at "
-          + "most \(max(1, most)) at once, or ask for less by \"return\"",
-        fields: ["expected": .number(max(1, most)), "got": .number(request.inputs.count)])
+          + "most \(most) at once, ask for less by \"return\", or send a stream "
+          + "(\(MediaType.jsonLines.rawValue))",
+        fields: ["expected": .number(most), "got": .number(request.inputs.count)])
     }
     return request
   }
 
-  private func many(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
-    let body = context.request.body
-    let run: @Sendable () throws(Problem) -> HTTPResponse = { () throws(Problem) in
-      try take(ManySteps(body, sessions))
+  // MARK: Streams
+
+  private func stream(
+    _ request: HTTPRequest, _ session: Session, _ fields: StepFields
+  ) throws(Problem) -> HTTPOutcome {
+    guard try IdempotencyStore.key(of: request) == nil else {
+      throw Problem(
+        .malformedRequest,
+        "a stream takes no Idempotency-Key, because its results are not kept: number its lines by "
+          + "\"step\" instead")
     }
-    return .offloading(run)
+    let type = try MediaType.preferred(of: [.jsonLines, .eventStream, .csv], for: request)
+    let stream = StepStream(session, request.bodyLines, writer(fields, type, session), type) {
+      keep(nil, in: &$0)
+    }
+    return .later { completion in
+      completion.perform { stream.begin(completion) }
+    }
   }
 
-  private func take(_ steps: ManySteps) throws(Problem) -> HTTPResponse {
+  // MARK: Many sessions
+
+  private func many(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
+    let request = context.request
+    let body = request.body
+    let fields = try StepFields(query: request) ?? .standard
+    return .later { completion in
+      completion.perform {
+        completion.refusing { () throws(Problem) in
+          let steps = try ManySteps(body, sessions, fields: fields)
+          try check(steps)
+          take(steps, from: 0, Array("{\"steps\":[".utf8), completion)
+        }
+      }
+    }
+  }
+
+  private func check(_ steps: ManySteps) throws(Problem) {
     var bytes = 0
     for case .success(let item) in steps.items {
-      bytes += item.request.inputs.count * writer(item.request.fields, item.session).largestResult
+      let largest = writer(item.request.fields, .json, item.session).largestResult
+      bytes += item.request.inputs.count * largest
     }
     guard bytes <= maxReply else {
       throw Problem(
@@ -68,41 +110,78 @@ struct StepRoute: Sendable {
         "the results of these steps may be longer than \(maxReply) bytes: send fewer at once, or ask "
           + "for less by \"return\"")
     }
-    var text: [UInt8] = Array("{\"steps\":[".utf8)
-    text.reserveCapacity(min(bytes, 1 << 20))
-    for (index, item) in steps.items.enumerated() {
+  }
+
+  /// Takes the steps one by one, on a worker. Where a session is in use, the rest waits for it
+  /// without the worker.
+  ///
+  /// - Parameter text: the reply so far
+  private func take(
+    _ steps: ManySteps, from start: Int, _ text: [UInt8], _ completion: HTTPCompletion
+  ) {
+    var text = text
+    for index in start..<steps.items.count {
       if index > 0 { text.append(UInt8(ascii: ",")) }
       do throws(Problem) {
-        let item = try item.get()
-        let reply = try item.session.use { content throws(Problem) in
-          try apply(item.request, to: item.session, &content)
+        let item = try steps.items[index].get()
+        let work: @Sendable (inout Session.Content) throws(Problem) -> HTTPResponse = {
+          content throws(Problem) in try apply(item.request, .json, to: item.session, &content)
         }
-        text += reply.body
+        if let reply = try item.session.useIfFree(.change, work) {
+          text += reply.body
+          continue
+        }
+        let before = text
+        try item.session.whenFree { turn in
+          completion.perform(isAdmitted: true) { _ in
+            refuse(steps, from: index, before, completion)
+          } _: {
+            let reply = Result { () throws(Problem) in try turn.use(work) }
+            take(steps, from: index + 1, before + reply.body, completion)
+          }
+        }
+        return
       } catch {
         text += error.response.body
       }
     }
-    text += Array("]}".utf8)
-    return .json(bytes: text)
+    completion.finish(.json(bytes: text + Array("]}".utf8)))
   }
 
-  private func writer(_ fields: StepFields, _ session: Session) -> StepResultWriter {
-    StepResultWriter(model: session.model, session: session.id, fields: fields)
+  /// Answers with what was taken before the server stopped.
+  private func refuse(
+    _ steps: ManySteps, from index: Int, _ text: [UInt8], _ completion: HTTPCompletion
+  ) {
+    let problem = Problem(.stopping, "the server is stopping; this step was not taken")
+    let rest = Array(repeating: problem.response.body, count: steps.items.count - index)
+    completion.finish(
+      .json(bytes: text + rest.joined(separator: Array(",".utf8)) + Array("]}".utf8)))
+  }
+
+  // MARK: One request, one session
+
+  private func writer(
+    _ fields: StepFields, _ type: MediaType, _ session: Session
+  ) -> StepResultWriter {
+    StepResultWriter(
+      model: session.model, session: session.id, fields: fields,
+      form: StepResultWriter.Form(type))
   }
 
   /// Takes the steps and writes down what they gave. Where one is refused, the session is as it was
   /// before the first. Steps that were just taken and are asked for again are not taken again.
   private func apply(
-    _ request: StepRequest, to session: Session, _ content: inout Session.Content
+    _ request: StepRequest, _ form: MediaType, to session: Session,
+    _ content: inout Session.Content
   ) throws(Problem) -> HTTPResponse {
     guard let firstStep = request.firstStep else {
-      let response = try applyOnce(request, to: session, &content)
+      let response = try applyOnce(request, form, to: session, &content)
       keep(nil, in: &content)
       return response
     }
-    let fingerprint = request.fingerprint
-    if let reply = try content.replay(firstStep, fingerprint) { return reply }
-    let response = try applyOnce(request, to: session, &content)
+    let fingerprint = request.fingerprint(form)
+    if let reply = try content.replay(firstStep, fingerprint, form) { return reply }
+    let response = try applyOnce(request, form, to: session, &content)
     keep(
       RepeatableReply(firstStep: firstStep, fingerprint: fingerprint, body: response.body),
       in: &content)
@@ -120,15 +199,19 @@ struct StepRoute: Sendable {
   }
 
   private func applyOnce(
-    _ request: StepRequest, to session: Session, _ content: inout Session.Content
+    _ request: StepRequest, _ form: MediaType, to session: Session,
+    _ content: inout Session.Content
   ) throws(Problem) -> HTTPResponse {
     let before =
       request.inputs.count > 1 ? try session.copy(content.state, for: "these steps") : nil
     let stepBefore = content.step
+    var record = session.events.record()
     do throws(Problem) {
-      return try session.model.withRoom { room throws(Problem) in
-        try take(request, session, &content, room)
+      let response = try session.model.withRoom { room throws(Problem) in
+        try take(request, form, session, &content, room, &record)
       }
+      session.events.publish(record)
+      return response
     } catch {
       if let before { content.state.assign(before) }
       content.step = stepBefore
@@ -137,21 +220,55 @@ struct StepRoute: Sendable {
   }
 
   private func take(
-    _ request: StepRequest, _ session: Session, _ content: inout Session.Content, _ room: StepRoom
+    _ request: StepRequest, _ form: MediaType, _ session: Session,
+    _ content: inout Session.Content, _ room: StepRoom, _ record: inout StepRecord
   ) throws(Problem) -> HTTPResponse {
-    let writer = writer(request.fields, session)
+    let writer = writer(request.fields, form, session)
+    let isObject = request.isList && form == .json
     room.text.removeAll()
-    if request.isList { room.text.append("{\"steps\":[") }
+    if isObject { room.text.append("{\"steps\":[") }
     for (index, input) in request.inputs.enumerated() {
-      if index > 0 { room.text.append(UInt8(ascii: ",")) }
+      if index > 0, isObject { room.text.append(UInt8(ascii: ",")) }
       do throws(Problem) {
-        try session.model.step(input, &content, room, writer)
+        try session.model.step(input, &content, room, writer, &record)
       } catch {
         throw request.isList ? Problem(error.kind, "inputs[\(index)]: \(error.detail)") : error
       }
     }
-    if request.isList { room.text.append("]}") }
-    return .json(bytes: room.text.bytes)
+    if isObject { room.text.append("]}") }
+    return HTTPResponse(stepsAs: form, room.text.bytes)
+  }
+}
+
+extension HTTPResponse {
+  /// Results of steps.
+  fileprivate init(
+    stepsAs form: MediaType, _ body: [UInt8], headers: [(name: String, value: String)] = []
+  ) {
+    let type = [(name: "Content-Type", value: form.rawValue), (name: "Vary", value: "Accept")]
+    self.init(status: 200, headers: type + headers, body: body)
+  }
+}
+
+extension StepResultWriter.Form {
+  /// That of a reply.
+  fileprivate init(_ type: MediaType) {
+    self =
+      switch type {
+      case .jsonLines: .jsonLines
+      case .eventStream: .eventStream
+      case .csv: .csv
+      case .json, .safeTensors: .json
+      }
+  }
+}
+
+extension Result<HTTPResponse, Problem> {
+  fileprivate var body: [UInt8] {
+    switch self {
+    case .success(let response): response.body
+    case .failure(let problem): problem.response.body
+    }
   }
 }
 
@@ -160,30 +277,34 @@ extension Session.Content {
   ///
   /// - Throws: `Problem` 409 that says where the session is.
   fileprivate func replay(
-    _ firstStep: Int, _ fingerprint: Fingerprint
+    _ firstStep: Int, _ fingerprint: Fingerprint, _ form: MediaType
   ) throws(Problem) -> HTTPResponse? {
-    guard firstStep != step + 1 else { return nil }
-    let place: [String: Problem.Field] = [
-      "step": .number(step), "expected": .number(step + 1), "got": .number(firstStep),
-    ]
-    let taken = step == 1 ? "1 step" : "\(step) steps"
-    guard let last = lastReply, last.firstStep == firstStep else {
-      throw Problem(
-        .wrongStep, "the session has taken \(taken): the next is \(step + 1), not \(firstStep)",
-        fields: place)
+    guard firstStep != step + 1, let last = lastReply, last.firstStep == firstStep else {
+      try check(firstStep)
+      return nil
     }
     guard last.fingerprint == fingerprint else {
-      throw Problem(
-        .wrongStep,
-        "the session has taken \(taken), step \(firstStep) with another input or another \"return\"",
-        fields: place)
+      throw wrongStep(
+        firstStep, "step \(firstStep) with another input, \"return\" or form of the reply")
     }
     guard let body = last.body else {
-      throw Problem(
-        .wrongStep,
-        "the session has taken \(taken), step \(firstStep) by this request; its reply was too long to "
-          + "be kept", fields: place)
+      throw wrongStep(
+        firstStep, "step \(firstStep) by this request; its reply was too long to be kept")
     }
-    return .json(bytes: body, headers: [("Idempotent-Replayed", "true")])
+    return HTTPResponse(stepsAs: form, body, headers: [("Idempotent-Replayed", "true")])
+  }
+
+  /// - Parameter step: the number that the next step is expected to have; nil where that is open
+  /// - Throws: `Problem` 409 that says where the session is.
+  func check(_ step: Int?) throws(Problem) {
+    guard let step, step != self.step + 1 else { return }
+    throw wrongStep(step, "the next is \(self.step + 1), not \(step)")
+  }
+
+  private func wrongStep(_ got: Int, _ reason: String) -> Problem {
+    let taken = step == 1 ? "1 step" : "\(step) steps"
+    return Problem(
+      .wrongStep, "the session has taken \(taken): \(reason)",
+      fields: ["step": .number(step), "expected": .number(step + 1), "got": .number(got)])
   }
 }

@@ -98,15 +98,8 @@ final class IdempotencyStore: Sendable {
         let pending = Pending { self.finish(key, number, $0) }
         return .later { completion in
           start(
-            HTTPCompletion { reply in
-              switch reply {
-              case .whole(let response):
-                pending.finish(response)
-                completion.finish(response)
-              case .stream(let reply): completion.finish(reply)
-              // Without an answer the transport gives its own.
-              case nil: break
-              }
+            completion.observed { reply in
+              if case .whole(let response) = reply { pending.finish(response) }
             })
         }
       case .stream:

@@ -3,6 +3,8 @@ enum MediaType: String, CaseIterable {
   case json = "application/json"
   case csv = "text/csv"
   case safeTensors = "application/vnd.safetensors"
+  case jsonLines = "application/x-ndjson"
+  case eventStream = "text/event-stream"
 
   /// The one of `offered` that the client likes best; the first where it does not say.
   ///
@@ -10,7 +12,7 @@ enum MediaType: String, CaseIterable {
   static func preferred(
     of offered: [MediaType], for request: HTTPRequest
   ) throws(Problem) -> MediaType {
-    guard let accept = request.header("accept") else { return offered[0] }
+    guard let accept = request.header("accept"), accept != "*/*" else { return offered[0] }
     let ranges = accept.split(separator: ",").map(Range.init)
     let ranked = offered.map { type in (type, quality: type.quality(in: ranges)) }
     let best = ranked.map(\.quality).max() ?? 0
@@ -21,6 +23,18 @@ enum MediaType: String, CaseIterable {
         fields: ["offered": .list(names)])
     }
     return choice.0
+  }
+
+  /// Other names of NDJSON.
+  private static let namesOfJSONLines = [
+    jsonLines.rawValue, "application/ndjson", "application/jsonl", "application/x-jsonlines",
+  ]
+
+  /// Whether a request's body is said to have a JSON value on each line.
+  static func isJSONLines(_ request: HTTPRequest) -> Bool {
+    guard let type = request.header("content-type") else { return false }
+    let name = type.prefix { $0 != ";" }.filter { $0 != " " }.lowercased()
+    return namesOfJSONLines.contains(name)
   }
 
   /// One element of `Accept`, such as "text/*;q=0.5".

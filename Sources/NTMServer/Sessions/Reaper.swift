@@ -1,8 +1,11 @@
-/// Ends sessions that have been idle too long, now and then.
+/// Ends sessions that have been idle too long, now and then, and tends those who watch one.
 final class Reaper: Sendable {
   private let sessions: SessionTable
   private let isStopped = Monitor(false)
   private let thread = Lock<SystemThread?>(nil)
+
+  /// Nanoseconds. Proxies take a connection for dead after half a minute or more.
+  private static let heartbeatInterval: UInt64 = 15_000_000_000
 
   init(_ sessions: SessionTable) { self.sessions = sessions }
 
@@ -13,8 +16,12 @@ final class Reaper: Sendable {
     // Often enough that a session outlives its time by a tenth, at most by ten seconds.
     let interval = UInt64(max(0.05, min(sessions.limits.timeToLive / 10, 10)) * 1e9)
     let started = try SystemThread {
+      var nextHeartbeat = monotonicNanoseconds() + Self.heartbeatInterval
       while isStopped.wait(until: monotonicNanoseconds() + interval, { $0 ? true : nil }) == nil {
         sessions.expire()
+        guard monotonicNanoseconds() >= nextHeartbeat else { continue }
+        sessions.tendWatchers()
+        nextHeartbeat += Self.heartbeatInterval
       }
     }
     thread.withLock { $0 = started }

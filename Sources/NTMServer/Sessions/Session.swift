@@ -11,11 +11,14 @@ final class Session: Sendable {
   /// Counts sessions in the order in which they were made; the list is sorted by it.
   let number: Int
   private let content: Lock<Content>
+  private let turns = Lock(Turns())
+  /// Tells watchers what happens to the session.
+  let events = SessionEvents()
   /// Copies of what `content` says, so that a list never waits for a step.
   private let stepCount: Atomic<Int>
   private let lastActivityTime: Atomic<Int64>
 
-  /// What changes, under the session's lock.
+  /// What changes, in the hands of whoever's turn it is.
   struct Content: ~Copyable {
     var state: State
     /// How many steps the session has taken.
@@ -61,55 +64,92 @@ final class Session: Sendable {
 
   var stateBytes: Int { model.stateBytes }
 
-  /// Runs `body` when nobody else uses the session. This counts as activity.
-  ///
-  /// - Throws: `Problem` 404 where the session has ended meanwhile, or what `body` throws.
-  func use<Result>(
-    _ body: (inout Content) throws(Problem) -> Result
-  ) throws(Problem) -> Result {
-    try content.withLock { content throws(Problem) in try use(&content, body) }
-  }
-
-  /// As `use`, but nil at once where somebody else uses the session.
-  func useIfFree<Result>(
-    _ body: (inout Content) throws(Problem) -> Result
-  ) throws(Problem) -> Result? {
-    try content.withLockIfAvailable { content throws(Problem) in try use(&content, body) }
-  }
-
-  private func use<Result>(
-    _ content: inout Content, _ body: (inout Content) throws(Problem) -> Result
-  ) throws(Problem) -> Result {
-    if let ending = content.ending { throw .sessionEnded(id, ending) }
-    lastActivityTime.store(Timestamp.now.milliseconds, ordering: .relaxed)
-    defer {
-      stepCount.store(content.step, ordering: .relaxed)
-      lastActivityTime.store(Timestamp.now.milliseconds, ordering: .relaxed)
-    }
-    return try body(&content)
-  }
-
   /// Ends the session if nobody uses it and it has been idle for its time.
   ///
-  /// - Returns: how it ended, if it did so now, and the bytes of the reply that it kept
+  /// - Returns: how it ended, if it did so now, and the bytes that it kept for its clients
   func endIfIdle(at now: Timestamp) -> (ending: SessionEnding, keptBytes: Int)? {
-    guard let expiry = expiresAt, expiry < now else { return nil }
-    return content.withLockIfAvailable { content in
+    guard let expiry = expiresAt, expiry < now, turns.withLock({ $0.take(.change) }) else {
+      return nil
+    }
+    defer { passTurn() }
+    return content.withLock { content in
       guard let expiry = expiresAt, expiry < now, content.ending == nil else { return nil }
-      return content.end(.expired, at: expiry)
-    } ?? nil
+      return end(&content, .expired, at: expiry)
+    }
+  }
+
+  /// Ends the session, for its watchers too.
+  ///
+  /// - Returns: how it ended, and the bytes that it kept for its clients
+  func end(
+    _ content: inout Content, _ reason: SessionEnding.Reason, at time: Timestamp = .now
+  ) -> (ending: SessionEnding, keptBytes: Int) {
+    let ending = SessionEnding(reason: reason, at: time)
+    content.ending = ending
+    defer { content.lastReply = nil }
+    return (ending, (content.lastReply?.bytes ?? 0) + events.end(.ended(id, ending)))
   }
 }
 
-extension Session.Content {
-  /// Ends the session.
-  mutating func end(
-    _ reason: SessionEnding.Reason, at time: Timestamp = .now
-  ) -> (ending: SessionEnding, keptBytes: Int) {
-    let ending = SessionEnding(reason: reason, at: time)
-    self.ending = ending
-    defer { lastReply = nil }
-    return (ending, lastReply?.bytes ?? 0)
+// MARK: Turns
+
+extension Session {
+  /// Runs `body` at once, or not at all where it is not the caller's turn: nil then.
+  ///
+  /// - Throws: as `Turn.use`.
+  func useIfFree<Result>(
+    _ purpose: Turns.Purpose = .change, _ body: (inout Content) throws(Problem) -> Result
+  ) throws(Problem) -> Result? {
+    guard turns.withLock({ $0.take(purpose) }) else { return nil }
+    defer { passTurn() }
+    return try withContent(body)
+  }
+
+  /// Calls `start` when it is the caller's turn: at once, or later on the thread of whoever was
+  /// before. It must return at once then, and do with the turn what it does on a worker.
+  ///
+  /// - Throws: `Problem` 503 where too many wait.
+  func whenFree(
+    _ purpose: Turns.Purpose = .change, _ start: @escaping @Sendable (Turn) -> Void
+  ) throws(Problem) {
+    switch turns.withLock({ $0.take(purpose, orLater: start) }) {
+    case .first: start(Turn(self, hasWaited: false))
+    case .waiting: break
+    case .none:
+      throw Problem(
+        .overloaded, "\(Turns.limit) requests wait for session \"\(id)\" already; try again later",
+        fields: ["limit": .number(Turns.limit)])
+    }
+  }
+
+  /// Whoever's turn it was is done with the session.
+  func passTurn() { hand(turns.withLock { $0.pass() }) }
+
+  func setStreaming(_ isStreaming: Bool) {
+    hand(
+      turns.withLock { turns in
+        turns.isStreaming = isStreaming
+        return turns.pass(isHeld: false)
+      })
+  }
+
+  private func hand(_ next: Turns.Waiter?) {
+    if let next { next.start(Turn(self, hasWaited: true)) }
+  }
+
+  /// For whoever's turn it is.
+  func withContent<Result>(
+    _ body: (inout Content) throws(Problem) -> Result
+  ) throws(Problem) -> Result {
+    try content.withLock { content throws(Problem) in
+      if let ending = content.ending { throw .sessionEnded(id, ending) }
+      lastActivityTime.store(Timestamp.now.milliseconds, ordering: .relaxed)
+      defer {
+        stepCount.store(content.step, ordering: .relaxed)
+        lastActivityTime.store(Timestamp.now.milliseconds, ordering: .relaxed)
+      }
+      return try body(&content)
+    }
   }
 }
 
@@ -136,11 +176,27 @@ extension Session {
   ///
   /// - Throws: `Problem` where the work was done at once and failed.
   func run(
-    on place: Place = .loop,
+    _ purpose: Turns.Purpose = .change, on place: Place = .loop,
     _ work: @escaping @Sendable (inout Content) throws(Problem) -> HTTPResponse
   ) throws(Problem) -> HTTPOutcome {
-    if case .loop = place, let response = try useIfFree(work) { return .respond(response) }
-    return .offloading({ () throws(Problem) in try self.use(work) })
+    if case .loop = place, let response = try useIfFree(purpose, work) {
+      return .respond(response)
+    }
+    return .later { self.answer($0, purpose, work) }
+  }
+
+  /// As `run`, on a worker when it is the request's turn.
+  func answer(
+    _ completion: HTTPCompletion, _ purpose: Turns.Purpose = .change,
+    _ work: @escaping @Sendable (inout Content) throws(Problem) -> HTTPResponse
+  ) {
+    completion.refusing { () throws(Problem) in
+      try whenFree(purpose) { turn in
+        completion.perform(isAdmitted: turn.hasWaited) {
+          completion.refusing { () throws(Problem) in completion.finish(try turn.use(work)) }
+        }
+      }
+    }
   }
 
   /// A copy of a state of this session.
@@ -152,6 +208,13 @@ extension Session {
     } catch {
       throw Problem(.limitReached, "the machine has no memory for \(purpose): \(error)")
     }
+  }
+}
+
+extension HTTPCompletion {
+  /// Does something that answers the request. Its problem is the answer where it has one.
+  func refusing(_ body: () throws(Problem) -> Void) {
+    do throws(Problem) { try body() } catch { finish(error.response) }
   }
 }
 

@@ -157,7 +157,7 @@ final class SessionTable: Sendable {
 
   /// Takes a session that has ended out of the table, and remembers how it ended.
   ///
-  /// - Parameter keptBytes: of the reply that it kept
+  /// - Parameter keptBytes: of the reply and the events that it kept
   func remove(_ session: Session, _ ending: SessionEnding, keptBytes: Int) {
     table.withLock { $0.remove(session, ending, keptBytes: keptBytes) }
   }
@@ -178,6 +178,22 @@ final class SessionTable: Sendable {
   /// Ends the sessions that have been idle too long.
   func expire(now: Timestamp = .now) {
     for session in all { end(session, ifIdleAt: now) }
+  }
+
+  /// Ends what watchers of sessions are sent, because the server stops.
+  func stopWatching() {
+    for session in all {
+      _ = exchange(session.events.end(.stopping(session.id), isFinal: false), for: 0)
+    }
+  }
+
+  /// Forgets events for which nobody has come back, and shows that connections of watchers are in
+  /// use.
+  func tendWatchers() {
+    for session in all {
+      session.events.sendHeartbeat()
+      _ = exchange(session.events.forgetUnwatched(), for: 0)
+    }
   }
 
   @discardableResult

@@ -175,7 +175,7 @@ struct SessionTableTests {
 
   @Test func anEndedSessionCannotBeUsedByWhoeverStillHoldsIt() throws {
     let session = try table().make(Self.model)
-    _ = try session.use { $0.end(.deleted) }
+    _ = try session.use { session.end(&$0, .deleted) }
     for use in [{ try session.use { _ in } }, { _ = try session.useIfFree { _ in } }] {
       let refusal = #expect(throws: Problem.self) { try use() }
       #expect(refusal?.kind == .noSuchSession)

@@ -17,8 +17,8 @@ protocol TestClient: Sendable {
   ) async throws -> Response
 }
 
-/// Straight through the router: offloaded work runs at once, and a later answer or the end of a
-/// stream is waited for.
+/// Straight through the router: offloaded work runs at once, a later answer or the end of a stream is
+/// waited for, and what these need a worker for is done by a few threads.
 struct InProcessClient: TestClient {
   let application: Application
 
@@ -33,7 +33,8 @@ struct InProcessClient: TestClient {
       switch application.handle(request) {
       case .respond(let response): response
       case .offload(let work): work()
-      case .later(let begin): waitForAnswer(begin)
+      case .later(let begin):
+        waitForAnswer(refusing: { application.refuse($0, request) }, from: begin)
       case .stream(let reply): collect(reply)
       }
     return Response(
@@ -42,11 +43,17 @@ struct InProcessClient: TestClient {
   }
 }
 
+/// For all requests that go through the router.
+private let workers = try! WorkerPool(workers: 4, queueLimit: 1000)
+
 /// Blocks its thread, which is why nobody may need that to answer.
-private func waitForAnswer(_ begin: (HTTPCompletion) -> Void) -> HTTPResponse {
+private func waitForAnswer(
+  refusing refusal: @escaping @Sendable (HTTPRefusal) -> HTTPResponse,
+  from begin: (HTTPCompletion) -> Void
+) -> HTTPResponse {
   let answer = Monitor<HTTPReply?>(nil)
   begin(
-    HTTPCompletion { reply in
+    HTTPCompletion(workers: workers, refusal: { $0.applied(to: refusal($0)) }) { reply in
       answer.withLock { $0 = reply ?? .whole(HTTPResponse(status: 500)) }
       answer.broadcast()
     })
@@ -61,7 +68,7 @@ private func collect(_ reply: HTTPStreamReply) -> HTTPResponse {
   var response = HTTPResponse(status: reply.status, headers: reply.headers)
   let buffer = StreamBuffer()
   defer { buffer.close() }
-  reply.start(HTTPBodyStream(buffer))
+  reply.start(HTTPBodyStream(buffer, workers: workers))
   var part = [UInt8](repeating: 0, count: 4096)
   while true {
     let more = Gate()

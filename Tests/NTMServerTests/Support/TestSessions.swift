@@ -11,6 +11,18 @@ extension SessionTable {
   }
 }
 
+extension Session {
+  /// Runs `body` when nobody else uses the session, which must be so.
+  func use<Result>(
+    _ body: (inout Content) throws(Problem) -> Result
+  ) throws(Problem) -> Result {
+    guard let result = try useIfFree(.change, body) else {
+      preconditionFailure("somebody else uses the session")
+    }
+    return result
+  }
+}
+
 extension Problem {
   /// What is said of a session that has expired.
   static func ended(_ session: Session) -> Problem {
