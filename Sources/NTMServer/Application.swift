@@ -9,7 +9,10 @@ struct Application: HTTPHandler {
 
   init(pool: ModelPool, sessions: SessionTable, options: ServiceOptions, logger: Logger) {
     router = Router(
-      routes: ProbeRoutes().routes + ModelRoutes(pool: pool).routes
+      routes: ProbeRoutes().routes
+        + ModelRoutes(
+          pool: pool, sessions: sessions, isAdminAllowed: options.allowModelAdmin, logger: logger
+        ).routes
         + SessionRoutes(pool: pool, sessions: sessions).routes
         + StepRoute(sessions: sessions, maxReply: options.maxReply).routes
         + EventRoute(sessions: sessions, maxReply: options.maxReply).routes)

@@ -12,6 +12,8 @@ public struct ServiceOptions: Sendable {
   public var maxSessionBytes = 4 << 30
   /// Bytes of the longest reply to one request.
   public var maxReply = 64 << 20
+  /// Whether requests may load and unload models.
+  public var allowModelAdmin = false
   /// Bytes of the longest body that is a stream of lines.
   public var maxStream = 1 << 30
   public var accessLog = false
@@ -22,10 +24,14 @@ public struct ServiceOptions: Sendable {
 /// Neural Turing Machines over HTTP: a pool of models, and sessions that own a memory each.
 public final class Service: Sendable {
   private let server: HTTPServer
+  private let pool: ModelPool
+  private let logger: Logger
   private let sessions: SessionTable
   private let reaper: Reaper
 
   public init(pool: ModelPool, options: ServiceOptions = ServiceOptions(), logger: Logger) {
+    self.pool = pool
+    self.logger = logger
     sessions = SessionTable(
       limits: SessionTable.Limits(
         timeToLive: options.sessionTimeToLive, sessions: options.maxSessions,
@@ -46,6 +52,19 @@ public final class Service: Sendable {
 
   /// The port that is listened on; nil if the service is not running.
   public var port: Int? { server.port }
+
+  /// Makes what is served what the folder of models has, as far as its files are good, and logs what
+  /// changed. Sessions keep the models that they have.
+  ///
+  /// - Parameter isCancelled: asked before each file; whether to leave the rest as it is
+  public func reloadModels(unless isCancelled: () -> Bool = { false }) {
+    do throws(ModelPoolError) {
+      try pool.reload(unless: isCancelled) { logger.note($0, $1, pool) }
+      logger.notice("read the folder of models; serving \(pool.current)")
+    } catch {
+      logger.error("\(error); serving \(pool.current) on")
+    }
+  }
 
   /// Takes no more connections or requests, lets those that are running finish, and ends.
   @discardableResult

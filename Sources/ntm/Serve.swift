@@ -7,7 +7,8 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     abstract: "Serve the models of a folder over HTTP.",
     discussion: """
       Every option is also an environment variable: --session-ttl is NTM_SESSION_TTL. What stands \
-      on the command line wins. SIGTERM and SIGINT stop the server: running requests finish first.
+      on the command line wins. SIGTERM and SIGINT stop the server: running requests finish first. \
+      SIGHUP reads the folder of models again, with --allow-model-admin.
       """)
 
   @Option(help: "Folder of model files (*.safetensors); a model is named after its file.")
@@ -24,6 +25,10 @@ struct Serve: ParsableCommand, EnvironmentOptions {
 
   @Flag(help: "Serve the good models of a folder that also has bad ones.")
   var skipBadModels = false
+
+  @Flag(
+    help: "Let requests load and unload models, and SIGHUP read the folder of models again.")
+  var allowModelAdmin = false
 
   @Option(help: "Time without use after which a session ends.")
   var sessionTtl = TimeSpan(seconds: 3600)
@@ -74,7 +79,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     "workers",
     "drain-timeout", "log-level",
   ]
-  static let flags = ["skip-bad-models", "access-log"]
+  static let flags = ["skip-bad-models", "allow-model-admin", "access-log"]
 
   func validate() throws {
     guard maxSessions > 0 else {
@@ -84,37 +89,42 @@ struct Serve: ParsableCommand, EnvironmentOptions {
 
   func run() throws {
     // Before any thread is started, because threads inherit it.
-    let signals = StopSignals.caught()
+    let signals = Signals.caught([.interrupt, .terminate, .hangUp])
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     var logger = Logger(label: "ntm")
     logger.logLevel = logLevel.level
 
-    let pool = try ModelPool.load(folder: models, skippingBad: skipBadModels, default: defaultModel)
-    {
+    let pool = try ModelPool.load(
+      folder: models, skippingBad: skipBadModels, default: defaultModel,
+      largestState: maxSessionBytes.bytes
+    ) {
       logger.error("refused \($0): \($1)")
-    }
-    if let large = pool.models.first(where: { $0.stateBytes > maxSessionBytes.bytes }) {
-      throw Failure(
-        "model \(large.name): a session needs \(large.stateBytes) bytes, more than the "
-          + "\(maxSessionBytes.bytes) of --max-session-bytes")
     }
     let service = Service(pool: pool, options: options, logger: logger)
     try service.start()
-    let names = pool.models.map {
-      $0.name == pool.defaultModel?.name ? "\($0.name) (default)" : $0.name
-    }
     let address = host.contains(":") ? "[\(host)]" : host
-    logger.notice(
-      "serving \(names.joined(separator: ", ")) on http://\(address):\(service.port ?? port)")
+    logger.notice("serving \(pool.current) on http://\(address):\(service.port ?? port)")
 
-    // Not within the message, which is not evaluated where the level leaves it out.
-    let signal = signals.wait()
+    var signal = signals.wait()
+    while signal == .hangUp {
+      reread(service, signals, logger)
+      signal = signals.wait()
+    }
     logger.notice("stopping: \(signal)")
     switch service.stop(drainTimeout: .seconds(drainTimeout.seconds)) {
     case .drained, .notRunning: logger.notice("stopped")
     case .abandoned(let requests):
       logger.warning("stopped; \(requests) requests were not answered within the drain timeout")
     }
+  }
+
+  /// What SIGHUP is for: reads again what may have been changed.
+  private func reread(_ service: Service, _ signals: Signals, _ logger: Logger) {
+    guard allowModelAdmin else {
+      logger.notice("SIGHUP changes nothing: the server was started without --allow-model-admin")
+      return
+    }
+    service.reloadModels(unless: { signals.isStopPending })
   }
 
   private var options: ServiceOptions {
@@ -131,6 +141,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     options.maxSessions = maxSessions
     options.maxSessionBytes = maxSessionBytes.bytes
     options.maxReply = maxReply.bytes
+    options.allowModelAdmin = allowModelAdmin
     options.maxStream = maxStream.bytes
     options.accessLog = accessLog
     return options

@@ -44,11 +44,11 @@ struct Train: ParsableCommand {
   @OptionGroup(title: "Run") var runSettings: RunSettings
 
   func run() throws {
-    let signals = StopSignals.caught()
+    let signals = Signals.caught([.interrupt, .terminate])
     let files = RunFiles(model: try outputPath())
     let trainer = try resume ? resumed(files) : begun(files)
     var progress = ProgressBar(trainer)
-    while !trainer.isFinished, !signals.isPending {
+    while !trainer.isFinished, !signals.isStopPending {
       let record = try trainer.update()
       if record != nil { try files.write(trainer) }
       progress.show(trainer, record)

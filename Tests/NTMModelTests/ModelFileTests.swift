@@ -56,6 +56,22 @@ struct ModelFileTests {
     #expect(try Self.run(file.model) == Self.run(model))
   }
 
+  /// Some of its numbers may be of the old file and some of the new one.
+  @Test func aFileThatIsWrittenToWhileItIsReadIsRefused() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/model.safetensors"
+    let writer = try ModelFile(model: Self.model(), description: Self.description).safeTensors()
+    try writer.write(to: path)
+    // Long ago, so that the clock of the file system has moved on.
+    try FileManager.default.setAttributes(
+      [.modificationDate: Date(timeIntervalSince1970: 1e9)], ofItemAtPath: path)
+    let file = try SafeTensorsFile(path: path)
+    _ = try ModelFile(file)
+    try Data(writer.bytes()).write(to: URL(filePath: path))
+    expectError(["was written to while it was read"]) { _ = try ModelFile(file) }
+    #expect(try ModelFile.load(path).model.digest() == Self.model().digest())
+  }
+
   @Test(arguments: UInt64(0)..<40)
   func randomModelsSurvive(seed: UInt64) throws {
     var random = SplitMix64(seed: seed)

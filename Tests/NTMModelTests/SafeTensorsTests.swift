@@ -47,7 +47,7 @@ struct SafeTensorsTests {
     expectError(["absent", "missing"]) { try file.copy("absent", shape: [1], to: &values) }
   }
 
-  @Test func writesAndMapsAFile() throws {
+  @Test func writesAndReadsAFile() throws {
     let folder = try TemporaryFolder()
     let path = "\(folder.path)/a.safetensors"
     try Self.written().write(to: path)
@@ -58,6 +58,37 @@ struct SafeTensorsTests {
     expectError(["can't be read"]) { _ = try SafeTensorsFile(path: folder.path) }
     try Data().write(to: URL(filePath: path))
     #expect(throws: SafeTensorsError.self) { _ = try SafeTensorsFile(path: path) }
+  }
+
+  /// A server reads files that somebody is about to replace.
+  @Test func aFileThatIsShortenedMeanwhileIsAnErrorAndNoCrash() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/a.safetensors"
+    var writer = SafeTensorsWriter()
+    // More than is read at a time, and than a page.
+    writer.add("t", shape: [100_000], [Float](repeating: 1, count: 100_000))
+    try writer.write(to: path)
+    let file = try SafeTensorsFile(path: path)
+    #expect(try file.values("t") == [Float](repeating: 1, count: 100_000))
+    #expect(truncate(path, 300_000) == 0)
+    expectError(["can't be read to its end"]) { _ = try file.values("t") }
+  }
+
+  @Test func aFileThatIsReplacedMeanwhileIsReadAsItWas() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/a.safetensors"
+    try Self.written().write(to: path)
+    let file = try SafeTensorsFile(path: path)
+    try Data("another one".utf8).write(to: URL(filePath: path), options: .atomic)
+    expectIdentical(try file.values("scalar"), [42])
+    try file.checkUnchanged()
+  }
+
+  @Test func aPipeIsNotWaitedFor() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/a.safetensors"
+    #expect(mkfifo(path, 0o600) == 0)
+    expectError(["can't be read"]) { _ = try SafeTensorsFile(path: path) }
   }
 
   /// Python's package, the format's reference, reads the same.
@@ -255,7 +286,7 @@ struct SafeTensorsTests {
   func refuses(index: Int) throws {
     let (label, bytes, named) = Self.hostile[index]
     expectError(named, label) { _ = try SafeTensorsFile(bytes: bytes) }
-    // From a file, too: what is mapped is checked alike.
+    // From a file, too: what is read in parts is checked alike.
     let folder = try TemporaryFolder()
     let path = "\(folder.path)/hostile"
     try Data(bytes).write(to: URL(filePath: path))

@@ -91,6 +91,7 @@ extension ModelFile {
     model = try Model(configuration) { name, shape, range, values in
       try file.copy(name, shape: shape, range: range, to: values)
     }
+    try file.checkUnchanged()
     description = Description(
       task: metadata["task"], source: metadata["source"], training: metadata["training"],
       producer: metadata["producer"])

@@ -4,37 +4,58 @@
   internal import Foundation
 #endif
 
-/// A safetensors file, mapped into memory: its tensors' bytes are read where they are.
+/// A safetensors file. Only its header is held in memory; its tensors are read where they are.
 public struct SafeTensorsFile: Sendable {
   public let header: SafeTensorsHeader
-  private let data: Data
+  private let content: Content
 
-  /// Maps and checks a file.
+  private enum Content {
+    case memory(Data)
+    case file(FileReader)
+
+    var byteCount: Int {
+      switch self {
+      case .memory(let data): data.count
+      case .file(let reader): reader.byteCount
+      }
+    }
+
+    func read(_ range: Range<Int>) throws(SafeTensorsError) -> Data {
+      switch self {
+      case .memory(let data): data[range]
+      case .file(let reader): try reader.read(range)
+      }
+    }
+  }
+
+  /// Opens a file and checks its header.
   ///
   /// - Throws: `SafeTensorsError`, also where the file can't be read.
   public init(path: String) throws(SafeTensorsError) {
-    guard FileManager.default.fileExists(atPath: path) else {
-      throw SafeTensorsError("there is no such file")
-    }
-    guard let data = try? Data(contentsOf: URL(filePath: path.literalPath), options: .alwaysMapped)
-    else {
-      throw SafeTensorsError("can't be read")
-    }
-    try self.init(data)
+    try self.init(.file(FileReader(path: path)))
   }
 
   /// Checks a file that is in memory.
-  public init(bytes: [UInt8]) throws(SafeTensorsError) { try self.init(Data(bytes)) }
+  public init(bytes: [UInt8]) throws(SafeTensorsError) { try self.init(.memory(Data(bytes))) }
 
-  private init(_ data: Data) throws(SafeTensorsError) {
-    header = try data.withUnsafeBytes { bytes in
-      Result { () throws(SafeTensorsError) in try SafeTensorsHeader(parsing: bytes) }
-    }.get()
-    self.data = data
+  private init(_ content: Content) throws(SafeTensorsError) {
+    let count = content.byteCount
+    let range = try SafeTensorsHeader.range(
+      beginning: content.read(0..<min(count, SafeTensorsHeader.lengthSize)), fileByteCount: count)
+    header = try SafeTensorsHeader(
+      json: content.read(range), start: range.upperBound, fileByteCount: count)
+    self.content = content
   }
 
   /// Length in bytes.
-  public var byteCount: Int { data.count }
+  public var byteCount: Int { content.byteCount }
+
+  /// For whoever has read all that is wanted, in several calls.
+  ///
+  /// - Throws: where the file was written to meanwhile: what was read may be of two files.
+  func checkUnchanged() throws(SafeTensorsError) {
+    if case .file(let reader) = content { try reader.checkUnchanged() }
+  }
 
   // MARK: Values
 
@@ -85,20 +106,27 @@ public struct SafeTensorsFile: Sendable {
     return tensor
   }
 
+  /// So that little is in memory twice.
+  private static let valuesAtATime = 1 << 16
+
   private func copy(
     _ tensor: SafeTensorsHeader.Tensor, _ range: Range<Int>,
     to destination: UnsafeMutablePointer<Float>
   ) throws(SafeTensorsError) {
     precondition(range.upperBound <= tensor.count, "beyond the end of \(tensor.name)")
-    let size = tensor.type.byteCount
-    let first = tensor.bytes.lowerBound
-    let bytes = first + range.lowerBound * size..<first + range.upperBound * size
-    let isFloat = data.withUnsafeBytes { file in
-      tensor.type.convert(UnsafeRawBufferPointer(rebasing: file[bytes]), to: destination)
-    }
-    guard isFloat else {
+    guard tensor.type.isFloat else {
       throw SafeTensorsError(
         tensor: tensor.name, "has the dtype \(tensor.type.rawValue); floats are expected")
+    }
+    let size = tensor.type.byteCount
+    for first in stride(from: range.lowerBound, to: range.upperBound, by: Self.valuesAtATime) {
+      let values = first..<min(first + Self.valuesAtATime, range.upperBound)
+      let start = tensor.bytes.lowerBound
+      let bytes = try content.read(
+        start + values.lowerBound * size..<start + values.upperBound * size)
+      bytes.withUnsafeBytes {
+        tensor.type.convert($0, to: destination + (first - range.lowerBound))
+      }
     }
     for index in 0..<range.count where !destination[index].isFinite {
       throw SafeTensorsError(
@@ -109,12 +137,17 @@ public struct SafeTensorsFile: Sendable {
 }
 
 extension SafeTensorsHeader.ElementType {
-  /// Converts elements to Float.
-  ///
-  /// - Returns: false for types that are not floats; nothing is written then.
+  fileprivate var isFloat: Bool {
+    switch self {
+    case .f64, .f32, .f16, .bf16: true
+    case .i64, .i32, .i16, .i8, .u64, .u32, .u16, .u8, .bool: false
+    }
+  }
+
+  /// Converts elements, which are floats, to Float.
   fileprivate func convert(
     _ bytes: UnsafeRawBufferPointer, to destination: UnsafeMutablePointer<Float>
-  ) -> Bool {
+  ) {
     switch self {
     case .f32:
       NTMModel.convert(bytes, to: destination) { Float(bitPattern: UInt32(littleEndian: $0)) }
@@ -128,9 +161,9 @@ extension SafeTensorsHeader.ElementType {
       NTMModel.convert(bytes, to: destination) {
         Float(bitPattern: UInt32(UInt16(littleEndian: $0)) << 16)
       }
-    case .i64, .i32, .i16, .i8, .u64, .u32, .u16, .u8, .bool: return false
+    case .i64, .i32, .i16, .i8, .u64, .u32, .u16, .u8, .bool:
+      preconditionFailure("\(rawValue) is not a float")
     }
-    return true
   }
 }
 

@@ -5,30 +5,44 @@
 #endif
 
 extension SafeTensorsHeader {
-  /// Reads and checks a header. Nothing of `file` is trusted: every length, type, shape and range
-  /// is checked before a byte of a tensor is looked at.
+  /// Where a file's header is.
   ///
-  /// - Parameter file: the whole file
-  init(parsing file: UnsafeRawBufferPointer) throws(SafeTensorsError) {
-    guard file.count >= Self.lengthSize else {
-      throw SafeTensorsError("the file has \(file.count) bytes, too few for a header's length")
+  /// - Parameters:
+  ///   - beginning: the first 8 bytes, or all that there are
+  ///   - count: the file's length
+  static func range(
+    beginning: Data, fileByteCount count: Int
+  ) throws(SafeTensorsError) -> Range<Int> {
+    guard beginning.count >= lengthSize else {
+      throw SafeTensorsError("the file has \(count) bytes, too few for a header's length")
     }
-    let length = UInt64(littleEndian: file.loadUnaligned(as: UInt64.self))
-    guard length <= Self.maximumLength else {
+    let length = beginning.withUnsafeBytes {
+      UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self))
+    }
+    guard length <= maximumLength else {
+      throw SafeTensorsError("the header's length is \(length); at most \(maximumLength) is valid")
+    }
+    guard Int(length) <= count - lengthSize else {
       throw SafeTensorsError(
-        "the header's length is \(length); at most \(Self.maximumLength) is valid")
+        "the header's length is \(length), but only \(count - lengthSize) bytes follow")
     }
-    guard Int(length) <= file.count - Self.lengthSize else {
-      throw SafeTensorsError(
-        "the header's length is \(length), but only \(file.count - Self.lengthSize) bytes follow")
-    }
-    let start = Self.lengthSize + Int(length)
-    let fields = try Self.decode(UnsafeRawBufferPointer(rebasing: file[Self.lengthSize..<start]))
+    return lengthSize..<lengthSize + Int(length)
+  }
+
+  /// Reads and checks a header. Nothing of it is trusted: every length, type, shape and range is
+  /// checked before a byte of a tensor is looked at.
+  ///
+  /// - Parameters:
+  ///   - json: the header
+  ///   - start: the file's byte that is behind it
+  ///   - count: the file's length
+  init(json: Data, start: Int, fileByteCount count: Int) throws(SafeTensorsError) {
+    let fields = try Self.decode(json)
     metadata = fields.metadata
     var tensors: [Tensor] = []
     tensors.reserveCapacity(fields.tensors.count)
     for (name, entry) in fields.tensors {
-      tensors.append(try entry.checked(name: name, start: start, end: file.count))
+      tensors.append(try entry.checked(name: name, start: start, end: count))
     }
     tensors.sort {
       ($0.bytes.lowerBound, $0.bytes.upperBound) < ($1.bytes.lowerBound, $1.bytes.upperBound)
@@ -43,15 +57,15 @@ extension SafeTensorsHeader {
       }
       end = tensor.bytes.upperBound
     }
-    guard end == file.count else {
-      throw SafeTensorsError("\(file.count - end) bytes follow the last tensor")
+    guard end == count else {
+      throw SafeTensorsError("\(count - end) bytes follow the last tensor")
     }
     self.tensors = tensors
   }
 
-  private static func decode(_ json: UnsafeRawBufferPointer) throws(SafeTensorsError) -> Fields {
+  private static func decode(_ json: Data) throws(SafeTensorsError) -> Fields {
     do {
-      return try JSONDecoder().decode(Fields.self, from: Data(json))
+      return try JSONDecoder().decode(Fields.self, from: json)
     } catch let error as DecodingError {
       throw SafeTensorsError("the header is not valid: \(error.summary)")
     } catch {

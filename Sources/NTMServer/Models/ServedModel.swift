@@ -4,19 +4,30 @@ public import NTMModel
 public final class ServedModel: Sendable {
   public let name: String
   public let model: Model
-  public let description: ModelFile.Description
+  /// What the file says beside configuration and numbers.
+  public var description: ModelFile.Description { described.withLock { $0 } }
   /// Bytes of a session's state.
   public var stateBytes: Int { model.stateLayout.byteCount }
   /// SHA-256 of configuration and numbers, in hexadecimal.
   public let digest: String
+  /// When its file was read.
+  let loadedAt = Timestamp.now
+  private let described: Lock<ModelFile.Description>
   private let idle = Lock<[StepRoom]>([])
 
   public init(name: String, file: ModelFile) {
     self.name = name
     model = file.model
-    description = file.description
+    described = Lock(file.description)
     digest = file.model.digest()
   }
+
+  /// The digest with what it was made by, as clients see it. Models of one name that have different
+  /// numbers are versions of it.
+  var version: String { "sha256:\(digest)" }
+
+  /// Takes over what a file says that has the same configuration and numbers.
+  func describe(as description: ModelFile.Description) { described.withLock { $0 = description } }
 
   /// Whether copying a state is work for a worker.
   var isLarge: Bool { stateBytes > 1 << 20 }

@@ -1,152 +1,127 @@
-import NTMModel
+import Logging
 
-#if canImport(FoundationEssentials)
-  internal import FoundationEssentials
-#else
-  internal import Foundation
-#endif
-
-/// `GET /models`, `GET /models/{name}`.
+/// `GET /models`, `GET /models/{name}`, and where the operator allows it `POST /models/{name}/load`
+/// and `/unload`.
 struct ModelRoutes: Sendable {
   let pool: ModelPool
+  let sessions: SessionTable
+  /// Whether requests may load and unload models.
+  let isAdminAllowed: Bool
+  let logger: Logger
 
   var routes: [Router.Route] {
     [
       Router.Route("GET", "/models") { _ in
-        .respond(.json(["models": pool.models.map { ModelResource($0, pool) }]))
+        let (served, uses) = state()
+        return .respond(.json(["models": served.models.map { ModelResource($0, served, uses) }]))
       },
       Router.Route("GET", "/models/{name}") { context throws(Problem) in
-        .respond(.json(ModelResource(try pool.model(context.parameters[0]), pool)))
+        .respond(.json(try resource(context.parameters[0])))
       },
+      Router.Route("POST", "/models/{name}/load", takesKey: true, load),
+      Router.Route("POST", "/models/{name}/unload", takesKey: true, unload),
     ]
+  }
+
+  /// What is served and what has sessions. In this order, a model that is put in place of another
+  /// one meanwhile is never taken for the old one.
+  private func state() -> (ServedModels, [SessionTable.ModelUse]) {
+    let uses = sessions.modelUses
+    return (pool.current, uses)
+  }
+
+  /// - Throws: `Problem` 404, which says where sessions go on with a model that is unloaded.
+  private func resource(_ name: String) throws(Problem) -> ModelResource {
+    let (served, uses) = state()
+    guard let model = served[name] else {
+      let count = uses.reduce(0) { $1.model.name == name ? $0 + $1.sessions : $0 }
+      guard count > 0 else { throw served.noModel(name) }
+      throw Problem(
+        .noSuchModel,
+        "model \"\(name)\" is unloaded; "
+          + (count == 1 ? "a session goes on with it" : "\(count) sessions go on with it"),
+        fields: ["models": .list(served.models.map(\.name)), "sessions": .number(count)])
+    }
+    return ModelResource(model, served, uses)
+  }
+
+  // MARK: Loading
+
+  private func load(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
+    let name = try changeable(context)
+    return .offloading({ () throws(Problem) in
+      do throws(Problem) {
+        let (model, change) = try pool.load(name)
+        logger.note(model.name, change, pool)
+        // Its own resource even where it is no longer served: it was, when it was loaded.
+        let (served, uses) = state()
+        return .json(ModelResource(model, served, uses))
+      } catch {
+        if case .text(let reason) = error.fields["reason"] {
+          logger.note(name, .refused(reason: reason), pool)
+        }
+        throw error
+      }
+    })
+  }
+
+  private func unload(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
+    let name = try changeable(context)
+    guard let model = pool.remove(name) else { throw pool.current.noModel(name) }
+    logger.note(model.name, .unloaded, pool)
+    let (served, uses) = state()
+    return .respond(.json(UnloadedModel(model, served, uses)))
+  }
+
+  /// The name of the model that a request wants to change.
+  ///
+  /// - Throws: `Problem` 403 where no request may, and 400 where it says more than that it wants to.
+  private func changeable(_ context: Router.Context) throws(Problem) -> String {
+    guard isAdminAllowed else {
+      throw Problem(
+        .modelAdminOff,
+        "models can be loaded and unloaded where the server was started with --allow-model-admin")
+    }
+    let body = context.request.body
+    if !body.isEmpty, try JSONValue(body: body) != .object([:]) {
+      throw Problem(.malformedRequest, "the body has something in it; none, or {}, is expected")
+    }
+    return context.parameters[0]
   }
 }
 
 extension ModelPool {
   /// - Throws: `Problem` 404 that names those that there are.
   func model(_ name: String) throws(Problem) -> ServedModel {
-    guard let model = self[name] else {
-      let names = models.map(\.name)
+    let served = current
+    guard let model = served[name] else { throw served.noModel(name) }
+    return model
+  }
+
+  /// What a session gets whose request names no model.
+  ///
+  /// - Throws: `Problem` 422 where there are several and none is the default.
+  func standard() throws(Problem) -> ServedModel {
+    let served = current
+    guard let model = served.defaultModel else {
+      let none =
+        served.chosenName.map { "the default, \($0), is not loaded" } ?? "none is the default"
       throw Problem(
-        .noSuchModel, "there is no model \"\(name)\"; there is \(names.joined(separator: ", "))",
-        fields: ["models": .list(names)])
+        .noDefaultModel, "the request names no model and \(none); there is \(served.names)",
+        fields: ["models": .list(served.models.map(\.name))])
     }
     return model
   }
 }
 
-extension ModelPool {
-  /// What a session gets whose request names no model.
-  ///
-  /// - Throws: `Problem` 422 where there are several and none is the default.
-  func standard() throws(Problem) -> ServedModel {
-    guard let defaultModel else {
-      let names = models.map(\.name)
-      throw Problem(
-        .noDefaultModel,
-        "the request names no model and none is the default; there is \(names.joined(separator: ", "))",
-        fields: ["models": .list(names)])
-    }
-    return defaultModel
-  }
-}
-
-/// A model as clients see it.
-private struct ModelResource: Encodable {
-  let name: String
-  let task: String?
-  let source: String?
-  let isDefault: Bool
-  let digest: String
-  let inputSize: Int
-  let outputSize: Int
-  let memory: MemoryShape
-  let controller: Controller
-  let heads: [Head]
-  /// Trained values.
-  let parameters: Int
-  /// Bytes of a session's state.
-  let stateBytes: Int
-  let configuration: Configuration
-  let training: JSONText?
-
-  init(_ served: ServedModel, _ pool: ModelPool) {
-    let configuration = served.model.configuration
-    name = served.name
-    task = served.description.task
-    source = served.description.source
-    isDefault = pool.defaultModel === served
-    digest = "sha256:\(served.digest)"
-    inputSize = configuration.inputSize
-    outputSize = configuration.outputSize
-    memory = configuration.memory
-    controller = configuration.controller
-    heads = configuration.heads
-    parameters = served.model.parameterCount
-    stateBytes = served.stateBytes
-    self.configuration = configuration
-    training = served.description.training.flatMap(JSONText.init)
+extension ServedModels {
+  func noModel(_ name: String) -> Problem {
+    Problem(
+      .noSuchModel, "there is no model \"\(name)\"; there is \(names)",
+      fields: ["models": .list(models.map(\.name))])
   }
 
-  private enum CodingKeys: String, CodingKey {
-    case name, task, source, digest, inputSize, outputSize, memory, controller, heads, parameters
-    case stateBytes, configuration, training
-    case isDefault = "default"
-  }
-}
-
-/// JSON that a model file holds, passed on as it is.
-private enum JSONText: Codable {
-  case null
-  case bool(Bool)
-  /// Also what a double does not hold exactly, such as a seed of 64 bits.
-  case integer(Int64)
-  case unsigned(UInt64)
-  case number(Double)
-  case text(String)
-  case list([JSONText])
-  case object([String: JSONText])
-
-  /// nil where the text is not JSON.
-  init?(_ text: String) {
-    guard let value = try? JSONDecoder().decode(JSONText.self, from: Data(text.utf8)) else {
-      return nil
-    }
-    self = value
-  }
-
-  init(from decoder: any Decoder) throws {
-    let value = try decoder.singleValueContainer()
-    if value.decodeNil() {
-      self = .null
-    } else if let bool = try? value.decode(Bool.self) {
-      self = .bool(bool)
-    } else if let integer = try? value.decode(Int64.self) {
-      self = .integer(integer)
-    } else if let unsigned = try? value.decode(UInt64.self) {
-      self = .unsigned(unsigned)
-    } else if let number = try? value.decode(Double.self) {
-      self = .number(number)
-    } else if let text = try? value.decode(String.self) {
-      self = .text(text)
-    } else if let list = try? value.decode([JSONText].self) {
-      self = .list(list)
-    } else {
-      self = .object(try value.decode([String: JSONText].self))
-    }
-  }
-
-  func encode(to encoder: any Encoder) throws {
-    var value = encoder.singleValueContainer()
-    switch self {
-    case .null: try value.encodeNil()
-    case .bool(let bool): try value.encode(bool)
-    case .integer(let integer): try value.encode(integer)
-    case .unsigned(let unsigned): try value.encode(unsigned)
-    case .number(let number): try value.encode(number)
-    case .text(let text): try value.encode(text)
-    case .list(let list): try value.encode(list)
-    case .object(let object): try value.encode(object)
-    }
+  fileprivate var names: String {
+    models.isEmpty ? "none at all" : models.map(\.name).joined(separator: ", ")
   }
 }

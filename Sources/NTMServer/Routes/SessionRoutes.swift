@@ -200,7 +200,8 @@ struct SessionRoutes: Sendable {
   /// - Parameter step: how many steps the session has taken, where the caller knows better
   private func resource(_ session: Session, step: Int? = nil) -> SessionResource {
     SessionResource(
-      id: session.id, model: session.model.name, step: step ?? session.step,
+      id: session.id, model: session.model.name, modelVersion: session.model.version,
+      step: step ?? session.step,
       createdAt: session.createdAt, lastActivity: session.lastActivity,
       keepAlive: session.keepAlive, expiresAt: session.expiresAt, stateBytes: session.stateBytes)
   }
@@ -210,6 +211,8 @@ struct SessionRoutes: Sendable {
 private struct SessionResource: Encodable {
   let id: String
   let model: String
+  /// Of the model when the session was made.
+  let modelVersion: String
   /// Steps taken.
   let step: Int
   let createdAt: Timestamp
@@ -220,13 +223,14 @@ private struct SessionResource: Encodable {
   let stateBytes: Int
 
   private enum CodingKeys: CodingKey {
-    case id, model, step, createdAt, lastActivity, keepAlive, expiresAt, stateBytes
+    case id, model, modelVersion, step, createdAt, lastActivity, keepAlive, expiresAt, stateBytes
   }
 
   func encode(to encoder: any Encoder) throws {
     var fields = encoder.container(keyedBy: CodingKeys.self)
     try fields.encode(id, forKey: .id)
     try fields.encode(model, forKey: .model)
+    try fields.encode(modelVersion, forKey: .modelVersion)
     try fields.encode(step, forKey: .step)
     try fields.encode(createdAt, forKey: .createdAt)
     try fields.encode(lastActivity, forKey: .lastActivity)

@@ -9,6 +9,7 @@ struct Problem: Error, Equatable {
   /// The kinds of refusal; each has one status, title and `type`.
   enum Kind: String, CaseIterable {
     case malformedRequest = "malformed-request"
+    case modelAdminOff = "model-admin-off"
     case noSuchResource = "no-such-resource"
     case noSuchModel = "no-such-model"
     case noDefaultModel = "no-default-model"
@@ -19,6 +20,7 @@ struct Problem: Error, Equatable {
     case keyInUse = "key-in-use"
     case keyReused = "key-reused"
     case otherModel = "other-model"
+    case badModel = "bad-model"
     case damagedState = "damaged-state"
     case unsupportedType = "unsupported-type"
     case keepAlive = "keep-alive"
@@ -35,6 +37,7 @@ struct Problem: Error, Equatable {
     var status: Int {
       switch self {
       case .malformedRequest: 400
+      case .modelAdminOff: 403
       case .noSuchResource, .noSuchModel, .noSuchSession: 404
       case .methodNotAllowed: 405
       case .notAcceptable: 406
@@ -42,7 +45,8 @@ struct Problem: Error, Equatable {
       case .bodyTooLarge: 413
       case .headersTooLarge: 431
       case .unsupportedType: 415
-      case .noDefaultModel, .wrongSize, .notFinite, .tooMuch, .keyReused, .damagedState, .keepAlive:
+      case .noDefaultModel, .wrongSize, .notFinite, .tooMuch, .keyReused, .damagedState, .badModel,
+        .keepAlive:
         422
       case .internalError: 500
       case .limitReached, .stopping, .overloaded: 503
@@ -52,6 +56,7 @@ struct Problem: Error, Equatable {
     var title: String {
       switch self {
       case .malformedRequest: "The request is malformed"
+      case .modelAdminOff: "Models can't be changed by requests"
       case .noSuchResource: "There is no such resource"
       case .noSuchModel: "There is no such model"
       case .noDefaultModel: "There is no default model"
@@ -62,6 +67,7 @@ struct Problem: Error, Equatable {
       case .keyInUse: "The request with this key is being carried out"
       case .keyReused: "The key belongs to another request"
       case .otherModel: "The state belongs to another model"
+      case .badModel: "The model can't be loaded"
       case .damagedState: "The state is damaged"
       case .unsupportedType: "The body is of another type than is expected"
       case .keepAlive: "A session can't be kept so long"

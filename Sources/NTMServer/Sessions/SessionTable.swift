@@ -16,10 +16,18 @@ final class SessionTable: Sendable {
   let limits: Limits
   private let table = Lock(Table())
 
+  /// A model that has sessions.
+  struct ModelUse {
+    let model: ServedModel
+    var sessions = 0
+  }
+
   private struct Table {
     var sessions: [String: Session] = [:]
     /// Numbers and names of sessions in the order in which they were made; some have ended.
     var order: [(number: Int, id: String)] = []
+    /// The models of all sessions, by their identity: one name may stand for several.
+    var uses: [ObjectIdentifier: ModelUse] = [:]
     /// When expired sessions were last looked for because of a limit.
     var lastSearch = Timestamp(milliseconds: 0)
     /// Sessions and their bytes, with those that are being made.
@@ -44,6 +52,7 @@ final class SessionTable: Sendable {
 
     mutating func add(_ session: Session) {
       sessions[session.id] = session
+      uses[ObjectIdentifier(session.model), default: ModelUse(model: session.model)].sessions += 1
       // Sessions are made at the same time by several threads, so nearly in order.
       let place = order.lastIndex { $0.number < session.number }.map { $0 + 1 } ?? 0
       order.insert((session.number, session.id), at: place)
@@ -52,10 +61,18 @@ final class SessionTable: Sendable {
     mutating func remove(_ session: Session, _ ending: SessionEnding, keptBytes: Int) {
       guard sessions.removeValue(forKey: session.id) != nil else { return }
       release(session.stateBytes + keptBytes)
+      forgetUse(of: session.model)
       ended.add(session.id, ending)
       if order.count > 2 * sessions.count + 1000 {
         order.removeAll { sessions[$0.id] == nil }
       }
+    }
+
+    private mutating func forgetUse(of model: ServedModel) {
+      let model = ObjectIdentifier(model)
+      uses[model]?.sessions -= 1
+      // Nothing may keep the memory of a model that has neither sessions nor new ones to come.
+      if uses[model]?.sessions == 0 { uses[model] = nil }
     }
 
     /// Whether it is time to look for expired sessions, which takes long where there are many.
@@ -199,6 +216,9 @@ final class SessionTable: Sendable {
   }
 
   var count: Int { table.withLock { $0.sessions.count } }
+
+  /// The models that have sessions, in no order.
+  var modelUses: [ModelUse] { table.withLock { Array($0.uses.values) } }
 
   private var all: [Session] { table.withLock { Array($0.sessions.values) } }
 

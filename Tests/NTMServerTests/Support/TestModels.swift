@@ -31,6 +31,14 @@ extension ServedModel {
       controller: Controller(kind: .lstm, layers: 2, units: 6), heads: [.readWrite, .read, .write],
       dialect: Preset.paper.dialect))
 
+  /// Another one of the same shape for each number: what a file is replaced with.
+  static func mixedVersion(_ number: UInt64, task: String? = nil) -> ServedModel {
+    let made = made("mixed", mixed.model.configuration, seed: 100 + number)
+    return ServedModel(
+      name: "mixed",
+      file: ModelFile(model: made.model, description: ModelFile.Description(task: task)))
+  }
+
   /// Content addressing without any other stage, and a write that erases nothing; 2 values in, 1 out.
   static let contentOnly = made(
     "content only",
@@ -57,9 +65,10 @@ extension ServedModel {
 
   /// A model whose numbers are random, or those that `value` gives.
   static func made(
-    _ name: String, _ configuration: Configuration, value: ((String, Int) -> Float)? = nil
+    _ name: String, _ configuration: Configuration, seed: UInt64 = 7,
+    value: ((String, Int) -> Float)? = nil
   ) -> ServedModel {
-    var generator = SplitMix(seed: 7)
+    var generator = SplitMix(seed: seed)
     let model = try! Model(configuration) { name, _, range, destination in
       for index in range {
         destination[index - range.lowerBound] =
