@@ -141,7 +141,7 @@ struct SessionRoutes: Sendable {
       }
     return try session.run(.look, on: session.model.isLarge ? .worker : .loop) {
       content throws(Problem) in
-      let copy = try session.copy(content.state, for: "a fork")
+      let copy = try session.model.copy(content.state, for: "a fork")
       return created(
         try sessions.make(
           session.model, keepAlive: keepAlive,

@@ -202,41 +202,22 @@ struct StepRoute: Sendable {
     _ request: StepRequest, _ form: MediaType, to session: Session,
     _ content: inout Session.Content
   ) throws(Problem) -> HTTPResponse {
-    let before =
-      request.inputs.count > 1 ? try session.copy(content.state, for: "these steps") : nil
-    let stepBefore = content.step
-    var record = session.events.record()
-    do throws(Problem) {
-      let response = try session.model.withRoom { room throws(Problem) in
-        try take(request, form, session, &content, room, &record)
-      }
-      session.events.publish(record)
-      return response
-    } catch {
-      if let before { content.state.assign(before) }
-      content.step = stepBefore
-      throw error
-    }
-  }
-
-  private func take(
-    _ request: StepRequest, _ form: MediaType, _ session: Session,
-    _ content: inout Session.Content, _ room: StepRoom, _ record: inout StepRecord
-  ) throws(Problem) -> HTTPResponse {
     let writer = writer(request.fields, form, session)
     let isObject = request.isList && form == .json
-    room.text.removeAll()
-    if isObject { room.text.append("{\"steps\":[") }
-    for (index, input) in request.inputs.enumerated() {
-      if index > 0, isObject { room.text.append(UInt8(ascii: ",")) }
-      do throws(Problem) {
-        try session.model.step(input, &content, room, writer, &record)
-      } catch {
-        throw request.isList ? Problem(error.kind, "inputs[\(index)]: \(error.detail)") : error
+    return try session.model.withRoom { room throws(Problem) in
+      room.text.removeAll()
+      if isObject { room.text.append("{\"steps\":[") }
+      var record = session.record()
+      try session.model.take(
+        request.inputs, request.isList ? "inputs" : nil, &content, room, &record
+      ) { index, content in
+        if index > 0, isObject { room.text.append(UInt8(ascii: ",")) }
+        writer.write(content, room)
       }
+      session.events.publish(record)
+      if isObject { room.text.append("]}") }
+      return HTTPResponse(stepsAs: form, room.text.bytes)
     }
-    if isObject { room.text.append("]}") }
-    return HTTPResponse(stepsAs: form, room.text.bytes)
   }
 }
 
