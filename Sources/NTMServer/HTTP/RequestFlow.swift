@@ -4,7 +4,9 @@ extension EventLoop {
   /// The headers are here. A response now closes the connection, as the body is never read.
   func begin(_ record: RequestRecord) -> Bool {
     activeRequests += 1
-    if isDraining { return refuse(record, .draining, closes: true) }
+    if isDraining, !handler.isAnsweredWhileStopping(HTTPRequest(record)) {
+      return refuse(record, .draining, closes: true)
+    }
     // Before anything is applied: a step whose answer can't be sent must not be taken.
     guard record.connection.leavesRoomForReply(settings.limits.connectionMemory) else {
       return refuse(record, .headersTooLarge, closes: true)
@@ -15,6 +17,9 @@ extension EventLoop {
       return refuse(record, .badFraming(reason: reason), closes: true)
     }
     guard coding != nil || (length ?? 0) > 0 else { return true }
+    if let response = handler.admit(HTTPRequest(record)) {
+      return answer(record, response, closes: true)
+    }
     guard let refusal = expectBody(of: record, length: length) else { return true }
     return refuse(record, refusal, closes: true)
   }
@@ -101,6 +106,8 @@ extension EventLoop {
   func answer(
     _ record: RequestRecord, _ response: HTTPResponse, closes: Bool = false
   ) -> Bool {
+    var response = response
+    handler.complete(&response, to: HTTPRequest(record))
     record.response = response
     record.phase = .answered
     // While draining, the client is told not to send another request on this connection.

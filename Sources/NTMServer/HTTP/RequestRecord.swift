@@ -53,6 +53,7 @@ final class RequestRecord: @unchecked Sendable {
   /// What is answered; of a stream all but the body.
   var response: HTTPResponse?
   var stream: StreamBuffer?
+  var notes = RequestNotes()
 
   init(
     connection: MicroHTTPD.Connection, method: UnsafePointer<CChar>, path: UnsafePointer<CChar>,
