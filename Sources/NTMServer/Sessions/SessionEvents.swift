@@ -173,11 +173,12 @@ final class SessionEvents: Sendable {
     wait(for: blocked)
   }
 
-  /// Goes on with watchers when they have read what they have.
+  /// Goes on with watchers when they have read what they have. Until then they hold this, because
+  /// what they have not read may be the end of a session that is gone.
   private func wait(for blocked: [Blocked]) {
     for watcher in blocked {
       let id = watcher.id
-      watcher.stream.whenWritable(watcher.bytes) { [weak self] in self?.goOn(with: id) }
+      watcher.stream.whenWritable(watcher.bytes) { self.goOn(with: id) }
     }
   }
 
