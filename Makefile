@@ -10,7 +10,7 @@ DOCKER ?= docker
 SWIFT_SOURCES := Package.swift Sources Tests
 SHELL_SCRIPTS := .ci/run $(wildcard scripts/*.sh examples/*.sh)
 
-.PHONY: help run test build format lint test-thread-sanitizer bench-train image clean dependencies
+.PHONY: help run test build format lint test-thread-sanitizer bench-train bench-stall image clean dependencies
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ format: ## format the Swift sources in place
 lint: ## check the format of the Swift sources, and the shell scripts
 	@scripts/install-dependencies.sh shellcheck
 	swift format lint --strict --recursive $(SWIFT_SOURCES)
-	shellcheck $(SHELL_SCRIPTS)
+	shellcheck --external-sources $(SHELL_SCRIPTS)
 
 test-thread-sanitizer: dependencies ## run the tests of concurrent use under ThreadSanitizer
 	@scripts/test-thread-sanitizer.sh
@@ -39,6 +39,10 @@ test-thread-sanitizer: dependencies ## run the tests of concurrent use under Thr
 bench-train: build ## compare the speed of training with PyTorch's
 	@/usr/bin/python3 -c 'import torch' 2>/dev/null || scripts/install-dependencies.sh python3-torch
 	@Benchmarks/training/compare.py --ntm "$$(swift build -c release $(SWIFT_FLAGS) --show-bin-path)/ntm" $(ARGS)
+
+bench-stall: build ## measure what one client's long request costs another's short ones
+	@scripts/install-dependencies.sh wrk
+	@Benchmarks/stall/compare.py --ntm "$$(swift build -c release $(SWIFT_FLAGS) --show-bin-path)/ntm" $(ARGS)
 
 image: ## build the container image ntm
 	$(DOCKER) build --tag ntm .

@@ -22,7 +22,7 @@ final class HTTPCompletion: Sendable {
   ///     without one
   init(
     workers: WorkerPool, refusal: @escaping @Sendable (HTTPRefusal) -> HTTPResponse,
-    _ answer: @escaping @Sendable (HTTPReply?) -> Void
+    answer: @escaping @Sendable (HTTPReply?) -> Void
   ) {
     self.answer = Lock(answer)
     self.workers = workers
@@ -34,18 +34,20 @@ final class HTTPCompletion: Sendable {
     // Held, because a record does not hold its loop: the loop is woken when the request may already
     // be over, and the server with it.
     let loop = record.loop
-    self.init(workers: loop.workers, refusal: { loop.refusal(record, $0) }) { reply in
-      loop.finish(record, reply ?? .whole(loop.refusal(record, .unanswered)))
-    }
+    self.init(
+      workers: loop.workers, refusal: { loop.refusal(record, $0) },
+      answer: { loop.finish(record, $0 ?? .whole(loop.refusal(record, .unanswered))) })
   }
 
   /// A handle that tells `observer` of the reply (nil for none) before it gives it to this one.
   func observed(by observer: @escaping @Sendable (HTTPReply?) -> Void) -> HTTPCompletion {
-    HTTPCompletion(workers: workers, refusal: refusal) { reply in
-      observer(reply)
-      // Without an answer this one goes away without it too.
-      if let reply { self.finish(reply) }
-    }
+    HTTPCompletion(
+      workers: workers, refusal: refusal,
+      answer: { reply in
+        observer(reply)
+        // Without an answer this one goes away without it too.
+        if let reply { self.finish(reply) }
+      })
   }
 
   deinit {

@@ -67,7 +67,10 @@ final class WorkerPool: Sendable {
     for _ in 0..<workers {
       monitor.withLock { $0.alive += 1 }
       do {
-        let thread = try SystemThread { Self.work(monitor) }
+        let thread = try SystemThread {
+          yieldToOtherThreads()
+          Self.work(monitor)
+        }
         threads.withLock { $0.append(thread) }
       } catch {
         monitor.withLock { $0.alive -= 1 }

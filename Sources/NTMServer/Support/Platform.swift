@@ -29,6 +29,15 @@ var systemTemporaryDirectory: String {
   return String(cString: path)
 }
 
+/// Lets the system prefer other threads to the calling one, where it can do that by thread. A step
+/// that is to be answered at once then need not wait for long work to use up its share of time.
+func yieldToOtherThreads() {
+  #if os(Linux)
+    // On Linux the priority is a thread's own, against POSIX, and 0 is the calling one.
+    _ = setpriority(PRIO_PROCESS, 0, 5)
+  #endif
+}
+
 /// A thread of our own: event loops and workers block, which threads of Swift's pool must not.
 struct SystemThread: @unchecked Sendable {
   // @unchecked: a thread's id may be used from any thread.

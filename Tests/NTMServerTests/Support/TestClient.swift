@@ -53,10 +53,12 @@ private func waitForAnswer(
 ) -> HTTPResponse {
   let answer = Monitor<HTTPReply?>(nil)
   begin(
-    HTTPCompletion(workers: workers, refusal: { $0.applied(to: refusal($0)) }) { reply in
-      answer.withLock { $0 = reply ?? .whole(HTTPResponse(status: 500)) }
-      answer.broadcast()
-    })
+    HTTPCompletion(
+      workers: workers, refusal: { $0.applied(to: refusal($0)) },
+      answer: { reply in
+        answer.withLock { $0 = reply ?? .whole(HTTPResponse(status: 500)) }
+        answer.broadcast()
+      }))
   switch answer.wait({ $0 }) {
   case .whole(let response): return response
   case .stream(let reply): return collect(reply)
