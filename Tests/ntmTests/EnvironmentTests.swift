@@ -42,6 +42,7 @@ struct EnvironmentTests {
     Case(option: "max-body", bad: "1.5M", complaint: "'--max-body", good: "512k"),
     Case(option: "max-reply", bad: "", complaint: "'--max-reply", good: "1M"),
     Case(option: "max-reply", bad: "M", complaint: "'--max-reply", good: "1T"),
+    Case(option: "max-stream", bad: "1Q", complaint: "'--max-stream", good: "1G"),
     Case(option: "max-connections", bad: "0", complaint: "0 is not from", good: "100"),
     Case(option: "idle-timeout", bad: "2d", complaint: "172800 is not from", good: "60"),
     Case(option: "event-loops", bad: "0", complaint: "0 is not from", good: "1"),

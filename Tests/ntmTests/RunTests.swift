@@ -48,9 +48,9 @@ struct RunTests {
 
   @Test(arguments: [
     (line: "[1,2]", message: "input has 2 values; model"),
-    (line: "nonsense", message: "the body is not JSON: there is no value at byte 1"),
+    (line: "nonsense", message: "the line is not JSON: there is no value at byte 1"),
     (line: #"{"inputs":[[]]}"#, message: #"unknown field "inputs""#),
-    (line: "{}", message: #"the object has no "input""#),
+    (line: "{}", message: #"the line has no "input""#),
     (line: "[1e39,0,0,0,0,0,0,0,0]", message: "input[0] is beyond the largest float32"),
     (line: "7", message: "input is a number; a list of numbers is expected"),
   ])

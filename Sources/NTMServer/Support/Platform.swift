@@ -34,7 +34,12 @@ var systemTemporaryDirectory: String {
 func yieldToOtherThreads() {
   #if os(Linux)
     // On Linux the priority is a thread's own, against POSIX, and 0 is the calling one.
-    _ = setpriority(PRIO_PROCESS, 0, 5)
+    #if canImport(Glibc)
+      let kind = __priority_which_t(PRIO_PROCESS.rawValue)
+    #else
+      let kind = PRIO_PROCESS
+    #endif
+    _ = setpriority(kind, 0, 5)
   #endif
 }
 
