@@ -13,6 +13,8 @@ public final class ServedModel: Sendable {
   /// When its file was read.
   let loadedAt = Timestamp.now
   private let described: Lock<ModelFile.Description>
+  /// Of the Open Inference Protocol's requests.
+  let statistics = InferenceStatistics()
   private let idle = Lock<[StepRoom]>([])
 
   public init(name: String, file: ModelFile) {
