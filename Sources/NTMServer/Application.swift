@@ -18,11 +18,10 @@ struct Application: HTTPHandler {
       + SessionRoutes(pool: pool, sessions: sessions).routes
       + StepRoute(sessions: sessions, maxReply: options.maxReply).routes
       + EventRoute(sessions: sessions, maxReply: options.maxReply).routes
+      + InferenceRoutes(pool: pool, sessions: sessions, maxReply: options.maxReply).routes
     metrics = HTTPMetrics(patterns: Router.patterns(of: routes) + [MetricsRoute.path])
     router = Router(
-      routes: routes
-        + MetricsRoute(pool: pool, sessions: sessions, http: metrics, version: options.version)
-        .routes)
+      routes: routes + MetricsRoute(pool: pool, sessions: sessions, http: metrics).routes)
     admission = Admission(options)
     maxStream = options.maxStream
     accessLog = AccessLog(
@@ -46,7 +45,7 @@ struct Application: HTTPHandler {
       request.notes.isAdmitted = true
       return nil
     } catch {
-      return error.response
+      return response(error, to: request)
     }
   }
 
@@ -83,7 +82,11 @@ struct Application: HTTPHandler {
       case .overloaded: Problem(.overloaded, "too much work is waiting; try again in a moment")
       case .unanswered: Problem(.internalError, "the request was given up without an answer")
       }
-    return problem.response
+    return response(problem, to: request)
+  }
+
+  private func response(_ problem: Problem, to request: HTTPRequest) -> HTTPResponse {
+    InferenceRoutes.isInference(request) ? problem.response.withInferenceError : problem.response
   }
 
   func completed(_ request: HTTPRequest, status: Int, responseBytes: Int, duration: UInt64) {

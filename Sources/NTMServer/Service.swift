@@ -27,8 +27,6 @@ public struct ServiceOptions: Sendable {
   public var allowedOrigins: [String] = []
   /// Names by which clients may call the server, beside its own.
   public var allowedHosts: [String] = []
-  /// Of the program, for its metrics.
-  public var version = "unknown"
 
   public init() {}
 

@@ -199,7 +199,6 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     options.openMetrics = openMetrics
     options.allowedOrigins = corsOrigin.map(\.text)
     options.allowedHosts = allowedHost.map(\.text)
-    options.version = NTM.version
     return options
   }
 

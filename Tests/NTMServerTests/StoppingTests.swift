@@ -16,7 +16,9 @@ struct StoppingTests {
     service.retire()
     // On connections that are there and on new ones.
     for client in [kept, try SocketClient(port: port)] {
-      try expectProblem(try client.exchange("GET", "/readyz"), 503, "stopping")
+      for path in ["/readyz", "/v2/health/ready"] {
+        try expectProblem(try client.exchange("GET", path), 503, "stopping")
+      }
       #expect(try client.exchange("GET", "/livez").status == 200)
       #expect(try client.exchange("GET", "/metrics").status == 200)
       for path in ["/sessions", "/sessions/\(session)/fork"] {

@@ -34,7 +34,7 @@ struct EnvironmentTests {
     Case(option: "port", bad: "http", complaint: "'http' is invalid for '--port", good: "0"),
     Case(option: "default-model", bad: "none", complaint: "\"none\" is not among", good: "copy"),
     Case(option: "session-ttl", bad: "0", complaint: "'--session-ttl", good: "1h"),
-    Case(option: "session-ttl", bad: "-1", complaint: "'--session-ttl", good: "90"),
+    Case(option: "session-ttl", bad: "-1", complaint: "'--session-ttl", good: "3600"),
     Case(option: "session-ttl", bad: "1w", complaint: "'--session-ttl", good: "7d"),
     Case(option: "max-keep-alive", bad: "always", complaint: "'--max-keep-alive", good: "never"),
     Case(option: "session-ttl", bad: "nan", complaint: "'--session-ttl", good: "0.5s"),

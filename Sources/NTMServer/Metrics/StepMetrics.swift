@@ -17,7 +17,7 @@ final class StepMetrics: Sendable {
 
   /// Writes a family with a series for each model.
   static func write(_ all: [(model: String, metrics: StepMetrics)], to text: inout MetricsText) {
-    text.family("ntm_steps_total", .counter, "Steps that sessions have taken.")
+    text.family("ntm_steps_total", .counter, "Steps taken.")
     for (model, metrics) in all {
       text.sample("ntm_steps_total", ["model": model], value: metrics.stepCount)
     }

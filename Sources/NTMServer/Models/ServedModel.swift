@@ -15,6 +15,8 @@ public final class ServedModel: Sendable {
   private let described: Lock<ModelFile.Description>
   /// The steps of all models of this name.
   let metrics: StepMetrics
+  /// Of the Open Inference Protocol's requests.
+  let statistics = InferenceStatistics()
   private let idle = Lock<[StepRoom]>([])
 
   public convenience init(name: String, file: ModelFile) {

@@ -5,8 +5,6 @@ struct MetricsRoute: Sendable {
   let pool: ModelPool
   let sessions: SessionTable
   let http: HTTPMetrics
-  /// Of the program that runs the service.
-  let version: String
 
   static let path = "/metrics"
 
@@ -22,7 +20,7 @@ struct MetricsRoute: Sendable {
     sessions.metrics.write(to: &text)
     writeModels(to: &text)
     text.family("ntm_build_info", .gauge, "What is running; the value is 1.")
-    text.sample("ntm_build_info", ["version": version], value: 1)
+    text.sample("ntm_build_info", ["version": Release.version], value: 1)
     ProcessFigures.write(to: &text)
     return HTTPResponse(
       status: 200,

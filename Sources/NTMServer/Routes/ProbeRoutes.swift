@@ -1,20 +1,22 @@
-/// `GET /livez`, `GET /readyz`.
+/// `GET /livez`, `GET /readyz`, and what the Open Inference Protocol has in their place.
 struct ProbeRoutes: Sendable {
   let sessions: SessionTable
 
-  static let paths = ["/livez", "/readyz"]
+  static let paths = ["/livez", "/readyz", "/v2/health/live", "/v2/health/ready"]
 
   var routes: [Router.Route] {
     [
-      Router.Route("GET", Self.paths[0]) { _ in ok },
-      // The models are loaded before the server listens, so whoever can ask finds it ready until it
-      // stops.
-      Router.Route("GET", Self.paths[1]) { _ throws(Problem) in
-        guard !sessions.isClosed else { throw Problem(.stopping, "the server is stopping") }
-        return ok
+      Router.Route("GET", "/livez") { _ in .respond(.json(["status": "ok"])) },
+      Router.Route("GET", "/readyz") { _ throws(Problem) in
+        try checkReady()
+        return .respond(.json(["status": "ok"]))
       },
     ]
   }
 
-  private var ok: HTTPOutcome { .respond(.json(["status": "ok"])) }
+  /// The models are loaded before the server listens, so whoever can ask finds it ready until it
+  /// stops.
+  func checkReady() throws(Problem) {
+    if sessions.isClosed { throw Problem(.stopping, "the server is stopping") }
+  }
 }

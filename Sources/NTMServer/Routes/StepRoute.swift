@@ -74,7 +74,7 @@ struct StepRoute: Sendable {
     }
     let type = try MediaType.preferred(of: [.jsonLines, .eventStream, .csv], for: request)
     let stream = StepStream(session, request.bodyLines, writer(fields, type, session), type) {
-      keep(nil, in: &$0)
+      sessions.forgetReply(&$0)
     }
     return .later { completion in
       completion.perform { stream.begin(completion) }
@@ -176,7 +176,7 @@ struct StepRoute: Sendable {
   ) throws(Problem) -> HTTPResponse {
     guard let firstStep = request.firstStep else {
       let response = try applyOnce(request, form, to: session, &content)
-      keep(nil, in: &content)
+      sessions.forgetReply(&content)
       return response
     }
     let fingerprint = request.fingerprint(form)
@@ -188,14 +188,13 @@ struct StepRoute: Sendable {
     return response
   }
 
-  private func keep(_ reply: RepeatableReply?, in content: inout Session.Content) {
+  private func keep(_ reply: RepeatableReply, in content: inout Session.Content) {
     let old = content.lastReply?.bytes ?? 0
     content.lastReply = reply
-    let fits = (reply?.bytes ?? 0) <= RepeatableReply.largestBody
-    if sessions.exchange(old, for: fits ? reply?.bytes ?? 0 : 0), fits { return }
-    content.lastReply = reply.map {
-      RepeatableReply(firstStep: $0.firstStep, fingerprint: $0.fingerprint, body: nil)
-    }
+    let fits = reply.bytes <= RepeatableReply.largestBody
+    if sessions.exchange(old, for: fits ? reply.bytes : 0), fits { return }
+    content.lastReply = RepeatableReply(
+      firstStep: reply.firstStep, fingerprint: reply.fingerprint, body: nil)
   }
 
   private func applyOnce(

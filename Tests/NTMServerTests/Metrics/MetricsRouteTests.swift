@@ -1,3 +1,4 @@
+import NTMModel
 import Testing
 
 @testable import NTMServer
@@ -34,7 +35,7 @@ struct MetricsRouteTests {
             "process_cpu_seconds_total": "counter", "process_max_fds": "gauge",
           ]) { $1 })
       #expect(Set(metrics.help.keys) == Set(metrics.types.keys))
-      #expect(metrics[#"ntm_build_info{version="unknown"}"#] == 1)
+      #expect(metrics[#"ntm_build_info{version="\#(Release.version)"}"#] == 1)
     }
   }
 
