@@ -13,4 +13,4 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check 'prometheus_client>=0.20,<1'
-"$folder/venv/bin/python" scripts/check_metrics.py "$1"
+"$folder/venv/bin/python" Tests/Clients/metrics.py "$1"

@@ -16,7 +16,8 @@ struct EnvironmentTests {
     var variable: String { "NTM_" + option.uppercased().replacing("-", with: "_") }
   }
 
-  private static let keys: TemporaryFolder = {
+  // Made once, and only read.
+  nonisolated(unsafe) private static let keys: TemporaryFolder = {
     let folder = try! TemporaryFolder()
     try! folder.write("keys", "alice: 0123456789abcdef\n")
     return folder

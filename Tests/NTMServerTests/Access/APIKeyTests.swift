@@ -56,12 +56,13 @@ struct APIKeyTests {
   func withAKeyAllIsAsEver(_ transport: Transport, _ header: String) async throws {
     try await withKeys(transport) { client in
       let headers = [("Authorization", header)]
-      #expect(
-        try await client.send(
-          "POST", "/sessions", headers: headers, body: Array(#"{"model":"copy"}"#.utf8)
-        ).status == 201)
-      #expect(try await client.get("/metrics", headers: headers).status == 200)
-      #expect(try await client.get("/nothing", headers: headers).status == 404)
+      let made = try await client.send(
+        "POST", "/sessions", headers: headers, body: Array(#"{"model":"copy"}"#.utf8))
+      #expect(made.status == 201)
+      let metrics = try await client.get("/metrics", headers: headers)
+      #expect(metrics.status == 200)
+      let nothing = try await client.get("/nothing", headers: headers)
+      #expect(nothing.status == 404)
     }
   }
 

@@ -23,7 +23,8 @@ struct Metrics {
         let space = try #require(line.lastIndex(of: " "), "\(line)")
         let name = String(line[..<space])
         try #require(samples[name] == nil, "twice: \(name)")
-        samples[name] = try #require(Double(line[line.index(after: space)...]), "\(line)")
+        let value: Double = try #require(Double(line[line.index(after: space)...]), "\(line)")
+        samples[name] = value
       }
     }
     self.samples = samples

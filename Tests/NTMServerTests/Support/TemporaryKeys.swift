@@ -9,7 +9,7 @@ final class TemporaryKeys: Sendable {
   let keys: APIKeys
 
   init(_ content: String, mode: Int = 0o600) throws {
-    FileManager.default.createFile(
+    _ = FileManager.default.createFile(
       atPath: path, contents: Data(content.utf8), attributes: [.posixPermissions: mode])
     do { keys = try APIKeys(path: path) } catch {
       try? FileManager.default.removeItem(atPath: path)
