@@ -7,8 +7,9 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     abstract: "Serve the models of a folder over HTTP.",
     discussion: """
       Every option is also an environment variable: --session-ttl is NTM_SESSION_TTL. What stands \
-      on the command line wins. SIGTERM and SIGINT stop the server: running requests finish first. \
-      SIGHUP reads the folder of models again, with --allow-model-admin.
+      on the command line wins. SIGTERM and SIGINT stop the server: running requests finish first, \
+      unless another of them comes, which ends it at once. SIGHUP reads the folder of models again, \
+      with --allow-model-admin.
       """)
 
   @Option(help: "Folder of model files (*.safetensors); a model is named after its file.")
@@ -110,6 +111,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
       reread(service, signals, logger)
       signal = signals.wait()
     }
+    Signals.endProcess(at: [.interrupt, .terminate])
     logger.notice("stopping: \(signal)")
     switch service.stop(drainTimeout: .seconds(drainTimeout.seconds)) {
     case .drained, .notRunning: logger.notice("stopped")
