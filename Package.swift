@@ -27,6 +27,9 @@ let package = Package(
       name: "CBLAS", pkgConfig: "openblas",
       providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
     .systemLibrary(
+      name: "CGnuTLS", pkgConfig: "gnutls",
+      providers: [.apt(["libgnutls28-dev"]), .brew(["gnutls"])]),
+    .systemLibrary(
       name: "CMicroHTTPD", pkgConfig: "libmicrohttpd",
       providers: [.apt(["libmicrohttpd-dev"]), .brew(["libmicrohttpd"])]),
     .target(name: "CNTMKernels"),
@@ -43,7 +46,7 @@ let package = Package(
     .target(
       name: "NTMServer",
       dependencies: [
-        "CMicroHTTPD", "NTMModel", .product(name: "Crypto", package: "swift-crypto"),
+        "CGnuTLS", "CMicroHTTPD", "NTMModel", .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: swiftSettings),

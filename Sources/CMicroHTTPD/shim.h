@@ -25,6 +25,9 @@ struct ntm_mhd_settings {
   size_t connection_memory;
   unsigned int connection_limit;
   unsigned int idle_seconds;
+  // PEM, zero-terminated; both NULL for plain HTTP.
+  const char *certificate;
+  const char *private_key;
   MHD_AccessHandlerCallback access;
   MHD_RequestCompletedCallback completed;
   void *context;
@@ -63,14 +66,23 @@ static inline struct MHD_Daemon *ntm_mhd_start(const struct ntm_mhd_settings *se
       {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)settings->completed, settings->context},
       {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)ntm_mhd_keep_escapes, NULL},
       {MHD_OPTION_END, 0, NULL}};
+  // RFC 8996 forbids what is older than TLS 1.2.
+  struct MHD_OptionItem tls[] = {
+      {MHD_OPTION_HTTPS_PRIORITIES, 0,
+       (void *)(uintptr_t)"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
+      {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)settings->certificate},
+      {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)settings->private_key},
+      {MHD_OPTION_END, 0, NULL}};
   unsigned int flags = MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+  if (settings->certificate != NULL) flags |= MHD_USE_TLS;
 #ifdef __linux__
   flags |= MHD_USE_EPOLL;
 #endif
   if (settings->address->sa_family == AF_INET6) flags |= MHD_USE_DUAL_STACK;
   // The port is in the address.
   return MHD_start_daemon(flags, 0, NULL, NULL, settings->access, settings->context,
-                          MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+                          MHD_OPTION_ARRAY, options, MHD_OPTION_ARRAY,
+                          settings->certificate == NULL ? &tls[3] : tls, MHD_OPTION_END);
 }
 
 // MHD_get_connection_info is variadic. NULL when the address is not known.

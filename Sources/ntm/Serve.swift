@@ -21,6 +21,12 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   @Option(help: "Port to listen on; 0 takes any that is free.")
   var port = 8080
 
+  @Option(help: "File with the certificate and its chain (PEM), for HTTPS.")
+  var tlsCertificate: String?
+
+  @Option(help: "File with the certificate's private key (PEM, without a passphrase).")
+  var tlsKey: String?
+
   @Option(help: "Model of a session that names none; without it, the only one there is.")
   var defaultModel: String?
 
@@ -74,8 +80,8 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   var logLevel = LogLevel(level: .info)
 
   static let valueOptions = [
-    "models", "host", "port", "default-model", "session-ttl", "max-keep-alive", "max-sessions",
-    "max-session-bytes",
+    "models", "host", "port", "tls-certificate", "tls-key", "default-model", "session-ttl",
+    "max-keep-alive", "max-sessions", "max-session-bytes",
     "max-body", "max-reply", "max-stream", "max-connections", "idle-timeout", "event-loops",
     "workers",
     "drain-timeout", "log-level",
@@ -86,6 +92,9 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     guard maxSessions > 0 else {
       throw ValidationError("--max-sessions is \(maxSessions); a number from 1 on is valid")
     }
+    guard (tlsCertificate == nil) == (tlsKey == nil) else {
+      throw ValidationError("--tls-certificate and --tls-key are needed together")
+    }
   }
 
   func run() throws {
@@ -95,6 +104,10 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     var logger = Logger(label: "ntm")
     logger.logLevel = logLevel.level
 
+    var options = options
+    if let tlsCertificate, let tlsKey {
+      options.http.tls = try TLSIdentity(certificateFile: tlsCertificate, keyFile: tlsKey)
+    }
     let pool = try ModelPool.load(
       folder: models, skippingBad: skipBadModels, default: defaultModel,
       largestState: maxSessionBytes.bytes
@@ -103,8 +116,9 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     }
     let service = Service(pool: pool, options: options, logger: logger)
     try service.start()
+    let scheme = options.http.tls == nil ? "http" : "https"
     let address = host.contains(":") ? "[\(host)]" : host
-    logger.notice("serving \(pool.current) on http://\(address):\(service.port ?? port)")
+    logger.notice("serving \(pool.current) on \(scheme)://\(address):\(service.port ?? port)")
 
     var signal = signals.wait()
     while signal == .hangUp {

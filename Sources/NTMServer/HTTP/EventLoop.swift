@@ -55,9 +55,11 @@ final class EventLoop: @unchecked Sendable {
   }
 
   /// Begins to listen. Connections wait until the loop runs.
-  func listen(on address: ListenAddress) throws(HTTPServerError) {
+  ///
+  /// - Parameter tls: nil for plain HTTP
+  func listen(on address: ListenAddress, tls: TLSIdentity?) throws(HTTPServerError) {
     daemon = try MicroHTTPD.Daemon(
-      address: address, limits: settings.limits, loop: self, wakeup: wakeup)
+      address: address, limits: settings.limits, tls: tls, loop: self, wakeup: wakeup)
   }
 
   /// Closes what `listen` opened, where `run` is not called.

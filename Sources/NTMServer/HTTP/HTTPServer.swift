@@ -24,6 +24,8 @@ public final class HTTPServer: Sendable {
     /// Seconds without a byte after which a connection is closed; 0 for never. A connection whose
     /// work is offloaded is not idle.
     public var idleTimeout = 60
+    /// Certificate and key for HTTPS; nil for plain HTTP.
+    public var tls: TLSIdentity?
     /// The longest request body in memory; a longer one is answered with 413. Also the longest line
     /// of a body that is read by lines.
     public var maxBodyBytes = 16 << 20
@@ -135,7 +137,7 @@ public final class HTTPServer: Sendable {
     do throws(HTTPServerError) {
       for _ in 0..<options.eventLoops {
         let loop = try EventLoop(handler: handler, settings: settings, workers: workers)
-        try loop.listen(on: reservation.address)
+        try loop.listen(on: reservation.address, tls: options.tls)
         loops.append(loop)
       }
       for loop in loops {

@@ -40,6 +40,8 @@ enum MicroHTTPD {
   final class Daemon {
     private let pointer: OpaquePointer
     private let log: UnsafeMutablePointer<ntm_mhd_log>
+    /// libmicrohttpd goes on using its texts.
+    private let tls: TLSIdentity?
     #if os(Linux)
       /// For `poll`: libmicrohttpd's epoll set, then the wake-up descriptor.
       private let waiting: UnsafeMutablePointer<pollfd>
@@ -47,10 +49,11 @@ enum MicroHTTPD {
     private let wakeup: Wakeup
 
     /// - Parameters:
+    ///   - tls: nil for plain HTTP
     ///   - loop: receives the requests. It owns this daemon, and stops it before it goes away.
     ///   - wakeup: ends a wait besides the connections.
     init(
-      address: ListenAddress, limits: Limits, loop: EventLoop, wakeup: Wakeup
+      address: ListenAddress, limits: Limits, tls: TLSIdentity?, loop: EventLoop, wakeup: Wakeup
     ) throws(HTTPServerError) {
       // Not retained: the loop outlives the daemon.
       let context = Unmanaged.passUnretained(loop).toOpaque()
@@ -61,6 +64,7 @@ enum MicroHTTPD {
         var settings = ntm_mhd_settings(
           address: address, connection_memory: limits.connectionMemory,
           connection_limit: UInt32(limits.connections), idle_seconds: UInt32(limits.idleSeconds),
+          certificate: tls?.certificate.pointer, private_key: tls?.key.pointer,
           access: Callbacks.access, completed: Callbacks.completed, context: context, log: log)
         return ntm_mhd_start(&settings)
       }
@@ -70,6 +74,7 @@ enum MicroHTTPD {
         throw .cannotStart(reason: "libmicrohttpd: \(reason)")
       }
       pointer = started
+      self.tls = tls
       #if os(Linux)
         waiting = .allocate(capacity: 2)
         waiting[0] = pollfd(
