@@ -61,14 +61,25 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   @Option(help: "Most open connections.")
   var maxConnections = 8192
 
+  @Option(
+    help: "Most open connections of one IPv4 address or IPv6 network (/64); 0 for any number.")
+  var maxConnectionsPerAddress = 0
+
   @Option(help: "Time without a byte after which a connection is closed.")
   var idleTimeout = TimeSpan(seconds: 60)
+
+  @Option(
+    help: "Time for a request to arrive; a body gets a second more for every 16 kB that have come.")
+  var requestTimeout = TimeSpan(seconds: 60)
 
   @Option(help: "Threads that serve connections (default: one for each processor).")
   var eventLoops: Int?
 
   @Option(help: "Threads for work that takes long (default: four for each processor).")
   var workers: Int?
+
+  @Option(help: "Most pieces of such work that wait for a thread.")
+  var maxQueue = 256
 
   @Option(help: "Time that running requests get to finish when the server stops.")
   var drainTimeout = TimeSpan(seconds: 30)
@@ -81,10 +92,9 @@ struct Serve: ParsableCommand, EnvironmentOptions {
 
   static let valueOptions = [
     "models", "host", "port", "tls-certificate", "tls-key", "default-model", "session-ttl",
-    "max-keep-alive", "max-sessions", "max-session-bytes",
-    "max-body", "max-reply", "max-stream", "max-connections", "idle-timeout", "event-loops",
-    "workers",
-    "drain-timeout", "log-level",
+    "max-keep-alive", "max-sessions", "max-session-bytes", "max-body", "max-reply", "max-stream",
+    "max-connections", "max-connections-per-address", "idle-timeout", "request-timeout",
+    "event-loops", "workers", "max-queue", "drain-timeout", "log-level",
   ]
   static let flags = ["skip-bad-models", "allow-model-admin", "access-log"]
 
@@ -149,7 +159,10 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     options.http.port = port
     options.http.maxBodyBytes = maxBody.bytes
     options.http.maxConnections = maxConnections
+    options.http.maxConnectionsPerAddress = maxConnectionsPerAddress
     options.http.idleTimeout = Int(idleTimeout.seconds.rounded(.up))
+    options.http.requestTimeout = Int(requestTimeout.seconds.rounded(.up))
+    options.http.maxQueuedWork = maxQueue
     if let eventLoops { options.http.eventLoops = eventLoops }
     if let workers { options.http.workers = workers }
     options.sessionTimeToLive = sessionTtl.seconds

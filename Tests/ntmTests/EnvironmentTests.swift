@@ -44,6 +44,11 @@ struct EnvironmentTests {
     Case(option: "max-reply", bad: "M", complaint: "'--max-reply", good: "1T"),
     Case(option: "max-stream", bad: "1Q", complaint: "'--max-stream", good: "1G"),
     Case(option: "max-connections", bad: "0", complaint: "0 is not from", good: "100"),
+    Case(
+      option: "max-connections-per-address", bad: "-1", complaint: "-1 is not from", good: "50"),
+    Case(option: "request-timeout", bad: "0", complaint: "'--request-timeout", good: "1m"),
+    Case(option: "request-timeout", bad: "2d", complaint: "172800 is not from", good: "1m"),
+    Case(option: "max-queue", bad: "0", complaint: "0 is not from", good: "10"),
     Case(option: "idle-timeout", bad: "2d", complaint: "172800 is not from", good: "60"),
     Case(option: "event-loops", bad: "0", complaint: "0 is not from", good: "1"),
     Case(option: "workers", bad: "0", complaint: "0 is not from", good: "1"),

@@ -21,10 +21,10 @@ struct TLSTests {
     try #require(made.status == 0)
   }
 
-  private func server() throws -> Server {
-    try Server([
-      "--tls-certificate", folder.file("server.pem"), "--tls-key", folder.file("server-key.pem"),
-    ])
+  private func server(_ arguments: [String] = []) throws -> Server {
+    try Server(
+      ["--tls-certificate", folder.file("server.pem"), "--tls-key", folder.file("server-key.pem")]
+        + arguments)
   }
 
   private func curl(
@@ -115,6 +115,24 @@ struct TLSTests {
     #expect(alive.output == "alive\n")
     try server.stop()
     #expect(try Executable.run(["health", "--port", "\(server.port)"]).status == 1)
+  }
+
+  @Test func aSlowBodyIsAnsweredOverTLS() throws {
+    let server = try server(["--request-timeout", "1", "--access-log"])
+    let request = "POST /sessions HTTP/1.1\\r\\nHost: test\\r\\nContent-Length: 100000\\r\\n\\r\\n"
+    let reply = try Tool.run(
+      "sh",
+      [
+        "-c",
+        """
+        (printf '\(request)'; i=0; while [ $i -lt 300 ]; do printf x; sleep 0.1; i=$((i+1)); done) |
+          openssl s_client -quiet -connect 127.0.0.1:\(server.port) 2>/dev/null
+        """,
+      ], in: folder)
+    let text = String(decoding: reply.output, as: UTF8.self)
+    #expect(text.hasPrefix("HTTP/1.1 408 "))
+    #expect(text.contains("urn:ntm:problem:request-timeout"))
+    #expect(server.process.errors.contains("POST /sessions 408"))
   }
 
   // MARK: Files

@@ -51,7 +51,7 @@ extension EventLoop {
         ? .bodyTooLarge(limit: record.bodyLimit) : store(part, record)
       if record.bodyRefusal != nil { record.dropBody() }
     }
-    if record.receivedBytes != record.expectedBytes { record.connection.noticeEndOfStream() }
+    if record.receivedBytes != record.expectedBytes { record.connection.socket.noticeEndOfStream() }
     return record.bodyRefusal == nil || record.receivedBytes - record.bodyLimit <= discardLimit
   }
 

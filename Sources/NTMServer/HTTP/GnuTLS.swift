@@ -2,6 +2,16 @@ import CGnuTLS
 
 /// What is asked of GnuTLS itself, beside what libmicrohttpd does with it.
 enum GnuTLS {
+  /// Sends what fits into the socket's buffer, and says that nothing follows.
+  ///
+  /// - Parameter session: of a connection that libmicrohttpd serves
+  static func send(_ bytes: [UInt8], over session: UnsafeMutableRawPointer) {
+    let session = OpaquePointer(session)
+    // Fails where the handshake is not complete.
+    guard gnutls_record_send(session, bytes, bytes.count) >= 0 else { return }
+    gnutls_bye(session, GNUTLS_SHUT_WR)
+  }
+
   /// - Returns: why the certificates can't be used; nil if they can
   static func problem(certificates: [UInt8]) -> String? {
     certificates.withDatum { datum in

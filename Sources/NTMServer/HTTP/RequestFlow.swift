@@ -4,35 +4,21 @@ extension EventLoop {
   /// The headers are here. A response now closes the connection, as the body is never read.
   func begin(_ record: RequestRecord) -> Bool {
     activeRequests += 1
-    if isDraining { return refuse(record, .draining, closes: true) }
-    // Before anything is applied: a step whose answer can't be sent must not be taken.
-    guard record.connection.leavesRoomForReply(settings.limits.connectionMemory) else {
-      return refuse(record, .headersTooLarge, closes: true)
-    }
-    let coding = record.connection.header("Transfer-Encoding")
-    let length = record.connection.contentLength
-    if let reason = framingError(record, coding: coding, length: length) {
-      return refuse(record, .badFraming(reason: reason), closes: true)
-    }
-    guard coding != nil || (length ?? 0) > 0 else { return true }
+    let counts = record.connection.headerCounts
+    if let refusal = headRefusal(record, counts) { return refuse(record, refusal, closes: true) }
+    let isChunked = record.connection.header("Transfer-Encoding") != nil
+    let length = counts.lengths == 0 ? nil : record.connection.contentLength
+    guard isChunked || (length ?? 0) > 0 else { return true }
+    record.client.receivesBody(of: record)
     guard let refusal = expectBody(of: record, length: length) else { return true }
     return refuse(record, refusal, closes: true)
-  }
-
-  /// What makes the body's length doubtful (RFC 9112, section 6); proxies may see another one.
-  private func framingError(_ record: RequestRecord, coding: String?, length: UInt64?) -> String? {
-    if record.connection.count("Content-Length") > 1 { return "Content-Length is there twice" }
-    guard let coding else { return nil }
-    if !equalsIgnoringASCIICase(coding, "chunked") {
-      return "Transfer-Encoding is \(coding); chunked is valid"
-    }
-    return length == nil ? nil : "both Content-Length and Transfer-Encoding are there"
   }
 
   /// The request is complete, or its work is.
   func proceed(_ record: RequestRecord) -> Bool {
     switch record.phase {
     case .receiving:
+      record.client.isAnswered()
       if let refusal = record.bodyRefusal { return refuse(record, refusal) }
       // An upload that ends after the deadline: nobody would wait for its work.
       if hasGivenUp { return refuse(record, .draining) }
@@ -74,6 +60,7 @@ extension EventLoop {
         responseBytes: stream?.sent ?? (record.isHead ? 0 : response.body.count),
         duration: monotonicNanoseconds() - record.started)
     }
+    record.client.waits()
     record.detach()
     stream?.close()
   }
@@ -101,6 +88,7 @@ extension EventLoop {
   func answer(
     _ record: RequestRecord, _ response: HTTPResponse, closes: Bool = false
   ) -> Bool {
+    record.client.isAnswered()
     record.response = response
     record.phase = .answered
     // While draining, the client is told not to send another request on this connection.

@@ -27,9 +27,13 @@ final class RequestRecord: @unchecked Sendable {
   }
 
   private var liveConnection: MicroHTTPD.Connection?
+  /// Of the loop's thread alone. Not counted: a connection outlives its requests.
+  unowned(unsafe) let client: ConnectionRecord
   /// Zero-terminated, in the connection's memory: valid while the connection is.
   let method: UnsafePointer<CChar>
   let path: UnsafePointer<CChar>
+  /// Every version but HTTP/1.0 must name its host.
+  let needsHost: Bool
   /// Monotonic nanoseconds.
   let started: UInt64
   /// Not counted: every record is completed before its loop ends.
@@ -55,12 +59,14 @@ final class RequestRecord: @unchecked Sendable {
   var stream: StreamBuffer?
 
   init(
-    connection: MicroHTTPD.Connection, method: UnsafePointer<CChar>, path: UnsafePointer<CChar>,
-    loop: EventLoop
+    connection: MicroHTTPD.Connection, client: ConnectionRecord, method: UnsafePointer<CChar>,
+    path: UnsafePointer<CChar>, needsHost: Bool, loop: EventLoop
   ) {
     liveConnection = connection
+    self.client = client
     self.method = method
     self.path = path
+    self.needsHost = needsHost
     self.loop = loop
     started = monotonicNanoseconds()
   }
