@@ -32,6 +32,8 @@ let package = Package(
     .systemLibrary(
       name: "CMicroHTTPD", pkgConfig: "libmicrohttpd",
       providers: [.apt(["libmicrohttpd-dev"]), .brew(["libmicrohttpd"])]),
+    .systemLibrary(
+      name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .target(name: "CNTMKernels"),
     .target(
       name: "NTMModel",
@@ -46,7 +48,8 @@ let package = Package(
     .target(
       name: "NTMServer",
       dependencies: [
-        "CGnuTLS", "CMicroHTTPD", "NTMModel", .product(name: "Crypto", package: "swift-crypto"),
+        "CGnuTLS", "CMicroHTTPD", "CZlib", "NTMModel",
+        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: swiftSettings),

@@ -124,6 +124,7 @@ struct ntm_mhd_counts {
   int values;
   int hosts;
   int lengths;
+  int codings;
 };
 
 static inline enum MHD_Result ntm_mhd_count_one(void *context, enum MHD_ValueKind kind,
@@ -134,13 +135,14 @@ static inline enum MHD_Result ntm_mhd_count_one(void *context, enum MHD_ValueKin
   if (kind != MHD_HEADER_KIND) return MHD_YES;
   if (strcasecmp(name, "Host") == 0) counts->hosts++;
   else if (strcasecmp(name, "Content-Length") == 0) counts->lengths++;
+  else if (strcasecmp(name, "Content-Encoding") == 0) counts->codings++;
   return MHD_YES;
 }
 
 // In C because the iterator is called for every header and query parameter; a combination of enum
 // values is none in Swift.
 static inline struct ntm_mhd_counts ntm_mhd_count(struct MHD_Connection *connection) {
-  struct ntm_mhd_counts counts = {0, 0, 0};
+  struct ntm_mhd_counts counts = {0, 0, 0, 0};
   MHD_get_connection_values(connection,
                             (enum MHD_ValueKind)(MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND),
                             ntm_mhd_count_one, &counts);

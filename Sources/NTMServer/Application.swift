@@ -51,6 +51,8 @@ struct Application: HTTPHandler {
           .targetTooLong, "the query has more than \(limit) parameters",
           fields: ["limit": .number(limit)])
       case .malformed(let reason): Problem(.malformedRequest, reason)
+      case .unsupportedCoding(let coding):
+        Problem(.unsupportedCoding, "Content-Encoding is \(coding); gzip is valid")
       case .requestTimeout(let seconds):
         Problem(
           .requestTimeout, "the request was not complete after \(seconds) s",

@@ -55,11 +55,14 @@ struct TLSTests {
       server, "/sessions/\(id)/step", ["--data", #"{"input":[1,0,1,0,1,0,1,0,0]}"#])
     #expect(step["step"] as? Int == 1)
     #expect((step["output"] as? [Double])?.count == 8)
-    // Much in one request, and in its reply.
+    // Much in one request, and in its reply, packed and not.
     let inputs = Array(repeating: "[1,0,1,0,1,0,1,0,0]", count: 2000).joined(separator: ",")
     try folder.write("body", #"{"inputs":[\#(inputs)]}"#)
-    let steps = try object(server, "/sessions/\(id)/step", ["--data", "@body"])["steps"]
-    #expect((steps as? [[String: Any]])?.last?["step"] as? Int == 2001)
+    for (arguments, last) in [([], 2001), (["--compressed"], 4001)] {
+      let steps = try object(
+        server, "/sessions/\(id)/step", ["--data", "@body"] + arguments)["steps"]
+      #expect((steps as? [[String: Any]])?.last?["step"] as? Int == last)
+    }
     #expect(try server.stop().status == 0)
   }
 

@@ -34,6 +34,8 @@ final class EventLoop: @unchecked Sendable {
   var placeTaken: ConnectionLimits.Place?
   /// When to look next for requests that take too long (monotonic nanoseconds).
   var nextSlowLook: UInt64 = 0
+  /// For replies that are packed here.
+  lazy var compressor = GzipCompressor()
   /// Requests that are answered by a stream, until their completion.
   var streams: [ObjectIdentifier: RequestRecord] = [:]
   /// When to look next for clients that have left (monotonic nanoseconds).

@@ -11,9 +11,9 @@ protocol HTTPHandler: Sendable {
   func bodyLimit(for request: HTTPRequest) -> HTTPBodyLimit
 
   /// The response to a request that the transport itself refuses. Its status and the headers that
-  /// the refusal needs (`Connection`, `Retry-After`) are set afterwards, so that only the body and
-  /// its type are left to say. The body of such a request is empty; one whose headers did not come
-  /// has no method and no path either.
+  /// the refusal needs (`Connection`, `Retry-After`, `Accept-Encoding`) are set afterwards, so that
+  /// only the body and its type are left to say. The body of such a request is empty; one whose
+  /// headers did not come has no method and no path either.
   func refuse(_ refusal: HTTPRefusal, _ request: HTTPRequest) -> HTTPResponse
 
   /// Called on an event loop once for every request that was answered, when its response has been
@@ -50,9 +50,11 @@ enum HTTPRefusal: Sendable, Equatable {
   case targetTooLong(limit: Int)
   /// The query has more than `limit` parameters.
   case tooManyParameters(limit: Int)
-  /// The host is missing or said twice, or the body's length is said in two ways or by a transfer
-  /// coding that is not known.
+  /// The host is missing or said twice, the body's length is said in two ways or by a transfer
+  /// coding that is not known, or the body can't be unpacked.
   case malformed(reason: String)
+  /// The body is packed in a way that is not known.
+  case unsupportedCoding(String)
   /// The request took longer than so many seconds to arrive.
   case requestTimeout(seconds: Int)
   /// More than `limit` connections are open.
@@ -74,6 +76,7 @@ enum HTTPRefusal: Sendable, Equatable {
     case .requestTimeout: 408
     case .bodyTooLarge: 413
     case .targetTooLong, .tooManyParameters: 414
+    case .unsupportedCoding: 415
     case .tooManyConnectionsOfAddress: 429
     case .headersTooLarge: 431
     case .unanswered: 500
@@ -89,6 +92,8 @@ enum HTTPRefusal: Sendable, Equatable {
     case .bodyNotStored, .draining, .tooManyConnections, .tooManyConnectionsOfAddress:
       response.headers.append(("Retry-After", "1"))
     case .overloaded(let seconds): response.headers.append(("Retry-After", "\(seconds)"))
+    // RFC 7694.
+    case .unsupportedCoding: response.headers.append(("Accept-Encoding", "gzip"))
     case .bodyTooLarge, .headersTooLarge, .targetTooLong, .tooManyParameters, .malformed,
       .requestTimeout, .unanswered:
       break

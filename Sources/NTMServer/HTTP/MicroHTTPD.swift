@@ -148,7 +148,7 @@ enum MicroHTTPD {
     var headerCounts: HeaderCounts {
       let counts = ntm_mhd_count(pointer)
       return HeaderCounts(
-        hosts: Int(counts.hosts), lengths: Int(counts.lengths),
+        hosts: Int(counts.hosts), lengths: Int(counts.lengths), codings: Int(counts.codings),
         memory: ntm_mhd_header_size(pointer) + Int(counts.values) * Limits.bytesPerValue)
     }
 

@@ -10,7 +10,9 @@ extension EventLoop {
     let length = counts.lengths == 0 ? nil : record.connection.contentLength
     guard isChunked || (length ?? 0) > 0 else { return true }
     record.client.receivesBody(of: record)
-    guard let refusal = expectBody(of: record, length: length) else { return true }
+    guard let refusal = expectBody(of: record, length: length, codings: counts.codings) else {
+      return true
+    }
     return refuse(record, refusal, closes: true)
   }
 
@@ -19,11 +21,11 @@ extension EventLoop {
     switch record.phase {
     case .receiving:
       record.client.isAnswered()
-      if let refusal = record.bodyRefusal { return refuse(record, refusal) }
+      if let refusal = record.bodyRefusal ?? endBody(of: record) { return refuse(record, refusal) }
       // An upload that ends after the deadline: nobody would wait for its work.
       if hasGivenUp { return refuse(record, .draining) }
       switch handler.handle(HTTPRequest(record)) {
-      case .respond(let response): return answer(record, response)
+      case .respond(let response): return encodeAndAnswer(record, response)
       case .offload(let work):
         offload(record, work)
         return true
@@ -36,10 +38,11 @@ extension EventLoop {
       case .stream(let reply): return stream(record, reply)
       }
     case .suspended:
-      // Not kept: what begins a stream may hold the request.
-      defer { record.reply = nil }
-      switch record.reply {
-      case .whole(let response): return answer(record, response)
+      // Not kept: what begins a stream may hold the request, and another suspension brings another.
+      let reply = record.reply
+      record.reply = nil
+      switch reply {
+      case .whole(let response): return encodeAndAnswer(record, response)
       case .stream(let reply):
         return hasGivenUp ? refuse(record, .draining) : stream(record, reply)
       case nil: return false
@@ -71,7 +74,7 @@ extension EventLoop {
     suspend(record)
     workers.submit(
       WorkerPool.Item(
-        run: { record.loop.finish(record, .whole(work())) },
+        run: { record.loop.finish(record, .whole(record.loop.encode(work(), for: record))) },
         refuse: { record.loop.finish(record, .whole(record.loop.refusal(record, $0))) }))
   }
 

@@ -33,6 +33,7 @@ extension MicroHTTPD {
 struct HeaderCounts {
   let hosts: Int
   let lengths: Int
+  let codings: Int
   /// Bytes of the connection's memory that all headers and the query take.
   let memory: Int
 }

@@ -46,14 +46,20 @@ final class RequestRecord: @unchecked Sendable {
   var bodyFile: BodyFile?
   var isSpooled = false
   var bodyLimit = 0
+  /// Unpacks the body; nil where it isn't packed.
+  var decompressor: GzipDecompressor?
   /// The body's length by its `Content-Length`; nil if there is none, as for a chunked body.
   var expectedBytes: Int?
-  /// Of the body, what was dropped included.
+  /// Of the body as sent, what was dropped included.
   var receivedBytes = 0
+  /// Of the body itself, as far as it is taken.
+  var bodyBytes = 0
   /// Why the body is not kept; it is read to its end before this is said.
   var bodyRefusal: HTTPRefusal?
   /// What the end of a suspension brings.
   var reply: HTTPReply?
+  /// Whether it was decided how the reply is packed.
+  var isEncoded = false
   /// What is answered; of a stream all but the body.
   var response: HTTPResponse?
   var stream: StreamBuffer?
@@ -84,6 +90,7 @@ final class RequestRecord: @unchecked Sendable {
   func dropBody() {
     body = []
     bodyFile = nil
+    decompressor = nil
   }
 
   /// libmicrohttpd is about to free what the connection holds.

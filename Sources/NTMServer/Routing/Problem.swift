@@ -27,6 +27,7 @@ struct Problem: Error, Equatable {
     case bodyTooLarge = "body-too-large"
     case headersTooLarge = "headers-too-large"
     case targetTooLong = "target-too-long"
+    case unsupportedCoding = "unsupported-coding"
     case requestTimeout = "request-timeout"
     case tooManyConnections = "too-many-connections"
     case wrongSize = "wrong-size"
@@ -50,7 +51,7 @@ struct Problem: Error, Equatable {
       case .targetTooLong: 414
       case .requestTimeout: 408
       case .tooManyConnections: 429
-      case .unsupportedType: 415
+      case .unsupportedType, .unsupportedCoding: 415
       case .noDefaultModel, .wrongSize, .notFinite, .tooMuch, .keyReused, .damagedState, .badModel,
         .keepAlive:
         422
@@ -80,6 +81,7 @@ struct Problem: Error, Equatable {
       case .bodyTooLarge: "The body is too large"
       case .headersTooLarge: "The headers are too large"
       case .targetTooLong: "The address is too long"
+      case .unsupportedCoding: "The body is packed in a way that is not known"
       case .requestTimeout: "The request took too long to arrive"
       case .tooManyConnections: "Too many connections are open"
       case .wrongSize: "A size is wrong"
