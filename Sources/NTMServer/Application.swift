@@ -15,7 +15,8 @@ struct Application: HTTPHandler {
         ).routes
         + SessionRoutes(pool: pool, sessions: sessions).routes
         + StepRoute(sessions: sessions, maxReply: options.maxReply).routes
-        + EventRoute(sessions: sessions, maxReply: options.maxReply).routes)
+        + EventRoute(sessions: sessions, maxReply: options.maxReply).routes
+        + InferenceRoutes(pool: pool, sessions: sessions, maxReply: options.maxReply).routes)
     maxStream = options.maxStream
     accessLog = AccessLog(logger, isOn: options.accessLog)
     self.logger = logger
@@ -71,7 +72,8 @@ struct Application: HTTPHandler {
       case .overloaded: Problem(.overloaded, "too much work is waiting; try again in a moment")
       case .unanswered: Problem(.internalError, "the request was given up without an answer")
       }
-    return problem.response
+    return InferenceRoutes.isInference(request)
+      ? problem.response.withInferenceError : problem.response
   }
 
   func completed(_ request: HTTPRequest, status: Int, responseBytes: Int, duration: UInt64) {

@@ -36,7 +36,8 @@ public final class OfflineSession {
       try content.check(line.step)
       room.text.removeAll()
       var record = StepRecord()
-      try model.step(line.input, &content, room, writer, &record)
+      try model.step(line.input, &content, room, &record)
+      writer.write(content, room)
     } catch {
       throw OfflineError(description: error.detail)
     }

@@ -50,7 +50,7 @@ struct Import: ParsableCommand {
     }
     if let task { file.description.task = task }
     if let source { file.description.source = source }
-    file.description.producer = "ntm \(NTM.version)"
+    file.description.producer = "ntm \(Release.version)"
     do {
       try file.safeTensors().write(to: output)
     } catch {

@@ -1,14 +1,13 @@
 import ArgumentParser
+import NTMModel
 
 /// The command line: serving models, stepping and looking at them, importing weights.
 @main
 struct NTM: ParsableCommand {
-  static let version = "0.1.0"
-
   static let configuration = CommandConfiguration(
     commandName: "ntm",
     abstract: "Neural Turing Machines: serve them, train them, step them, import their weights.",
-    version: version,
+    version: Release.version,
     subcommands: [
       Serve.self, Train.self, Eval.self, Plot.self, Run.self, Inspect.self, Import.self,
       Health.self,

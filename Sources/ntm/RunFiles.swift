@@ -60,7 +60,7 @@ struct RunFiles {
       model: try trainer.bestModel(),
       description: ModelFile.Description(
         task: type(of: trainer.task).name, source: "trained by ntm train",
-        training: try trainer.summary(evaluation: evaluation), producer: "ntm \(NTM.version)"))
+        training: try trainer.summary(evaluation: evaluation), producer: "ntm \(Release.version)"))
     do {
       try file.safeTensors().write(to: model)
     } catch {

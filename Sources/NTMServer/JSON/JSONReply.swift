@@ -26,6 +26,11 @@ extension HTTPResponse {
   }
 }
 
+extension String {
+  /// As JSON.
+  var quoted: String { String(decoding: HTTPResponse.json(self).body, as: UTF8.self) }
+}
+
 /// A time as RFC 3339 has it, in UTC with milliseconds.
 struct Timestamp: Encodable, Equatable, Comparable {
   /// Milliseconds since 1970.

@@ -2,7 +2,7 @@
 ///
 /// FoundationEssentials' decoder is not used for requests: it does not say where a body stops being
 /// JSON, takes 1e-400 for malformed, and lets a repeated field pass.
-indirect enum JSONValue: Equatable {
+indirect enum JSONValue: Equatable, Sendable {
   case null
   case bool(Bool)
   case number(Double)
@@ -61,6 +61,17 @@ extension JSONValue {
         fields: ["valid": .list(known)])
     }
     return fields
+  }
+
+  /// The fields of an object, whatever they are.
+  func object(_ name: String) throws(Problem) -> [String: JSONValue] {
+    guard case .object(let fields) = self else { throw unexpected(name, "an object") }
+    return fields
+  }
+
+  func bool(_ name: String) throws(Problem) -> Bool {
+    guard case .bool(let bool) = self else { throw unexpected(name, "true or false") }
+    return bool
   }
 
   /// - Parameter name: what the value is called in an error, such as `inputs[3]`

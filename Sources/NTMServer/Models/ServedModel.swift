@@ -13,6 +13,8 @@ public final class ServedModel: Sendable {
   /// When its file was read.
   let loadedAt = Timestamp.now
   private let described: Lock<ModelFile.Description>
+  /// Of the Open Inference Protocol's requests.
+  let statistics = InferenceStatistics()
   private let idle = Lock<[StepRoom]>([])
 
   public init(name: String, file: ModelFile) {
@@ -65,13 +67,12 @@ public final class ServedModel: Sendable {
 extension ServedModel {
   func makeRoom() throws(AllocationError) -> StepRoom { try StepRoom(self) }
 
-  /// Takes one step and writes its result behind what `room.text` has, and for watchers into
-  /// `record`.
+  /// Takes one step, and notes for watchers what it gave.
   ///
   /// - Throws: `Problem` 422 where a number would not be finite; nothing is changed then.
   func step(
     _ input: [Float], _ content: inout Session.Content, _ room: StepRoom,
-    _ writer: StepResultWriter, _ record: inout StepRecord
+    _ record: inout StepRecord
   ) throws(Problem) {
     do throws(StepError) {
       try model.step(input.span, state: &content.state, workspace: &room.workspace)
@@ -79,13 +80,44 @@ extension ServedModel {
       throw Problem(.notFinite, "\(error)")
     }
     content.step += 1
-    record.add { fields in
-      let start = room.text.count
-      defer { room.text.removeAll(from: start) }
-      writer.writeObject(fields, content.step, content.state, room.workspace, to: &room.text)
-      return room.text.bytes(from: start)
+    record.add(content, room)
+  }
+
+  /// Takes several steps, all of them or none.
+  ///
+  /// - Parameters:
+  ///   - name: what the list of inputs is called in an error; nil where there is only one
+  ///   - record: of these steps alone
+  ///   - each: called after each step, with its index, while `room` has what it gave
+  /// - Throws: `Problem` 422 where a number would not be finite, or 503 where the machine has no
+  ///   memory; nothing is changed then.
+  func take(
+    _ inputs: [[Float]], _ name: String?, _ content: inout Session.Content, _ room: StepRoom,
+    _ record: inout StepRecord, each: (Int, borrowing Session.Content) -> Void
+  ) throws(Problem) {
+    let before = inputs.count > 1 ? try copy(content.state, for: "these steps") : nil
+    let stepBefore = content.step
+    for (index, input) in inputs.enumerated() {
+      do throws(Problem) {
+        try step(input, &content, room, &record)
+      } catch {
+        if let before { content.state.assign(before) }
+        content.step = stepBefore
+        throw name.map { Problem(error.kind, "\($0)[\(index)]: \(error.detail)") } ?? error
+      }
+      each(index, content)
     }
-    writer.write(content.step, content.state, room.workspace, to: &room.text)
+  }
+
+  /// A copy of a state of this model.
+  ///
+  /// - Throws: `Problem` 503 where the machine has no memory for it.
+  func copy(_ state: borrowing State, for purpose: String) throws(Problem) -> State {
+    do {
+      return try state.copy()
+    } catch {
+      throw Problem(.limitReached, "the machine has no memory for \(purpose): \(error)")
+    }
   }
 }
 

@@ -109,7 +109,7 @@ struct SessionRoutes: Sendable {
     return try session.run(on: session.model.isLarge ? .worker : .loop) { content in
       session.model.model.reset(&content.state)
       content.step = 0
-      forgetReply(&content)
+      sessions.forgetReply(&content)
       session.events.publish(.reset(session.id))
       return .json(resource(session, step: content.step))
     }
@@ -125,11 +125,6 @@ struct SessionRoutes: Sendable {
     }
   }
 
-  private func forgetReply(_ content: inout Session.Content) {
-    _ = sessions.exchange(content.lastReply?.bytes ?? 0, for: 0)
-    content.lastReply = nil
-  }
-
   /// A new session with the same state, which goes its own way.
   private func fork(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
     let session = try sessions.find(context.parameters[0])
@@ -141,7 +136,7 @@ struct SessionRoutes: Sendable {
       }
     return try session.run(.look, on: session.model.isLarge ? .worker : .loop) {
       content throws(Problem) in
-      let copy = try session.copy(content.state, for: "a fork")
+      let copy = try session.model.copy(content.state, for: "a fork")
       return created(
         try sessions.make(
           session.model, keepAlive: keepAlive,
@@ -188,7 +183,7 @@ struct SessionRoutes: Sendable {
           session.answer(completion) { content in
             content.state.assign(start.state)
             content.step = start.step
-            forgetReply(&content)
+            sessions.forgetReply(&content)
             session.events.publish(.state(session.id, step: content.step))
             return .json(resource(session, step: content.step))
           }

@@ -17,10 +17,14 @@ struct StepResultWriter {
   let model: ServedModel
   /// The session's name; nil where there is none to tell.
   let session: String?
-  let fields: StepFields
+  var fields = StepFields.standard
   var form = Form.json
 
-  /// Writes one result.
+  /// Writes the result of the step that `room` was just used for behind what its text has.
+  func write(_ content: borrowing Session.Content, _ room: StepRoom) {
+    write(content.step, content.state, room.workspace, to: &room.text)
+  }
+
   func write(
     _ step: Int, _ state: borrowing State, _ workspace: borrowing Workspace,
     to text: inout ByteBuffer

@@ -74,7 +74,7 @@ struct StepRoute: Sendable {
     }
     let type = try MediaType.preferred(of: [.jsonLines, .eventStream, .csv], for: request)
     let stream = StepStream(session, request.bodyLines, writer(fields, type, session), type) {
-      keep(nil, in: &$0)
+      sessions.forgetReply(&$0)
     }
     return .later { completion in
       completion.perform { stream.begin(completion) }
@@ -176,7 +176,7 @@ struct StepRoute: Sendable {
   ) throws(Problem) -> HTTPResponse {
     guard let firstStep = request.firstStep else {
       let response = try applyOnce(request, form, to: session, &content)
-      keep(nil, in: &content)
+      sessions.forgetReply(&content)
       return response
     }
     let fingerprint = request.fingerprint(form)
@@ -188,55 +188,35 @@ struct StepRoute: Sendable {
     return response
   }
 
-  private func keep(_ reply: RepeatableReply?, in content: inout Session.Content) {
+  private func keep(_ reply: RepeatableReply, in content: inout Session.Content) {
     let old = content.lastReply?.bytes ?? 0
     content.lastReply = reply
-    let fits = (reply?.bytes ?? 0) <= RepeatableReply.largestBody
-    if sessions.exchange(old, for: fits ? reply?.bytes ?? 0 : 0), fits { return }
-    content.lastReply = reply.map {
-      RepeatableReply(firstStep: $0.firstStep, fingerprint: $0.fingerprint, body: nil)
-    }
+    let fits = reply.bytes <= RepeatableReply.largestBody
+    if sessions.exchange(old, for: fits ? reply.bytes : 0), fits { return }
+    content.lastReply = RepeatableReply(
+      firstStep: reply.firstStep, fingerprint: reply.fingerprint, body: nil)
   }
 
   private func applyOnce(
     _ request: StepRequest, _ form: MediaType, to session: Session,
     _ content: inout Session.Content
   ) throws(Problem) -> HTTPResponse {
-    let before =
-      request.inputs.count > 1 ? try session.copy(content.state, for: "these steps") : nil
-    let stepBefore = content.step
-    var record = session.events.record()
-    do throws(Problem) {
-      let response = try session.model.withRoom { room throws(Problem) in
-        try take(request, form, session, &content, room, &record)
-      }
-      session.events.publish(record)
-      return response
-    } catch {
-      if let before { content.state.assign(before) }
-      content.step = stepBefore
-      throw error
-    }
-  }
-
-  private func take(
-    _ request: StepRequest, _ form: MediaType, _ session: Session,
-    _ content: inout Session.Content, _ room: StepRoom, _ record: inout StepRecord
-  ) throws(Problem) -> HTTPResponse {
     let writer = writer(request.fields, form, session)
     let isObject = request.isList && form == .json
-    room.text.removeAll()
-    if isObject { room.text.append("{\"steps\":[") }
-    for (index, input) in request.inputs.enumerated() {
-      if index > 0, isObject { room.text.append(UInt8(ascii: ",")) }
-      do throws(Problem) {
-        try session.model.step(input, &content, room, writer, &record)
-      } catch {
-        throw request.isList ? Problem(error.kind, "inputs[\(index)]: \(error.detail)") : error
+    return try session.model.withRoom { room throws(Problem) in
+      room.text.removeAll()
+      if isObject { room.text.append("{\"steps\":[") }
+      var record = session.record()
+      try session.model.take(
+        request.inputs, request.isList ? "inputs" : nil, &content, room, &record
+      ) { index, content in
+        if index > 0, isObject { room.text.append(UInt8(ascii: ",")) }
+        writer.write(content, room)
       }
+      session.events.publish(record)
+      if isObject { room.text.append("]}") }
+      return HTTPResponse(stepsAs: form, room.text.bytes)
     }
-    if isObject { room.text.append("]}") }
-    return HTTPResponse(stepsAs: form, room.text.bytes)
   }
 }
 

@@ -161,8 +161,9 @@ final class StepStream: @unchecked Sendable {
     _ line: StepRequest.Line, _ content: inout Session.Content, _ room: StepRoom
   ) throws(Problem) {
     try content.check(line.step)
-    var record = session.events.record()
-    try session.model.step(line.input, &content, room, writer, &record)
+    var record = session.record()
+    try session.model.step(line.input, &content, room, &record)
+    writer.write(content, room)
     session.events.publish(record)
     applied += 1
   }

@@ -64,6 +64,9 @@ final class Session: Sendable {
 
   var stateBytes: Int { model.stateBytes }
 
+  /// A record of steps that are going to be taken, for those who watch.
+  func record() -> StepRecord { events.record(StepResultWriter(model: model, session: id)) }
+
   /// Ends the session if nobody uses it and it has been idle for its time.
   ///
   /// - Returns: how it ended, if it did so now, and the bytes that it kept for its clients
@@ -196,17 +199,6 @@ extension Session {
           completion.refusing { () throws(Problem) in completion.finish(try turn.use(work)) }
         }
       }
-    }
-  }
-
-  /// A copy of a state of this session.
-  ///
-  /// - Throws: `Problem` 503 where the machine has no memory for it.
-  func copy(_ state: borrowing State, for purpose: String) throws(Problem) -> State {
-    do {
-      return try state.copy()
-    } catch {
-      throw Problem(.limitReached, "the machine has no memory for \(purpose): \(error)")
     }
   }
 }

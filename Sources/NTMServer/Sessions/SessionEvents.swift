@@ -55,7 +55,9 @@ final class SessionEvents: Sendable {
   // MARK: What happens
 
   /// A record of steps that are going to be taken.
-  func record() -> StepRecord { StepRecord(state.withLock { $0.channels.map(\.fields) }) }
+  func record(_ writer: StepResultWriter) -> StepRecord {
+    StepRecord(state.withLock { $0.channels.map(\.fields) }, writer)
+  }
 
   /// Tells of steps that have been taken.
   func publish(_ record: borrowing StepRecord) {

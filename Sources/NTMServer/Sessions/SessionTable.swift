@@ -175,6 +175,12 @@ final class SessionTable: Sendable {
     }
   }
 
+  /// Drops the reply that a session keeps: it is not the one to its last steps any more.
+  func forgetReply(_ content: inout Session.Content) {
+    _ = exchange(content.lastReply?.bytes ?? 0, for: 0)
+    content.lastReply = nil
+  }
+
   /// Ends the sessions that have been idle too long.
   func expire(now: Timestamp = .now) {
     for session in all { end(session, ifIdleAt: now) }
@@ -214,6 +220,9 @@ final class SessionTable: Sendable {
     if let ending = end(session, ifIdleAt: .now) { throw .sessionEnded(id, ending) }
     return session
   }
+
+  /// Whether there is a session of this name that has not ended.
+  func contains(_ id: String) -> Bool { table.withLock { $0.sessions[id] != nil } }
 
   var count: Int { table.withLock { $0.sessions.count } }
 

@@ -1,17 +1,33 @@
 /// What watchers are to be told of steps, kept until it is certain that the steps stay taken.
 struct StepRecord: ~Copyable {
+  private let writer: StepResultWriter?
   /// For each choice of fields that is watched, the newest steps' results as JSON.
-  private var records: [(fields: StepFields, texts: EventHistory)]
+  private var records: [(fields: StepFields, texts: EventHistory)] = []
   /// How many steps.
   private(set) var count = 0
 
-  /// - Parameter fields: the choices that are watched
-  init(_ fields: [StepFields] = []) { records = fields.map { ($0, EventHistory()) } }
+  /// Where nobody watches.
+  init() { writer = nil }
 
-  /// - Parameter text: the result of one more step with the fields given
-  mutating func add(_ text: (StepFields) -> [UInt8]) {
+  /// - Parameters:
+  ///   - fields: the choices that are watched
+  ///   - writer: writes the results
+  init(_ fields: [StepFields], _ writer: StepResultWriter) {
+    self.writer = writer
+    records = fields.map { ($0, EventHistory()) }
+  }
+
+  /// Notes the step that `room` was just used for.
+  mutating func add(_ content: borrowing Session.Content, _ room: StepRoom) {
     count += 1
-    for index in records.indices { records[index].texts.append(text(records[index].fields)) }
+    guard let writer else { return }
+    for index in records.indices {
+      let start = room.text.count
+      writer.writeObject(
+        records[index].fields, content.step, content.state, room.workspace, to: &room.text)
+      records[index].texts.append(room.text.bytes(from: start))
+      room.text.removeAll(from: start)
+    }
   }
 
   func texts(with fields: StepFields) -> EventHistory? {

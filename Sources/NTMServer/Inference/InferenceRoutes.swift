@@ -1,0 +1,263 @@
+import NTMModel
+
+/// The Open Inference Protocol 2, as KServe and Triton speak it, with Triton's extensions for
+/// sequences, binary tensors and statistics. A sequence is a session like any other.
+struct InferenceRoutes: Sendable {
+  let pool: ModelPool
+  let sessions: SessionTable
+  /// Bytes of the longest reply.
+  let maxReply: Int
+  private let sequences: Sequences
+
+  /// Bytes of a body that are read in less than about a millisecond.
+  private static let smallBody = 16 << 10
+
+  init(pool: ModelPool, sessions: SessionTable, maxReply: Int) {
+    self.pool = pool
+    self.sessions = sessions
+    self.maxReply = maxReply
+    sequences = Sequences(sessions)
+  }
+
+  static func isInference(_ request: HTTPRequest) -> Bool { request.path.hasPrefix("/v2") }
+
+  var routes: [Router.Route] {
+    [
+      route("GET", "/v2") { _ in .respond(.json(Server())) },
+      route("GET", "/v2/health/live") { _ in .respond(.json(["live": true])) },
+      route("GET", "/v2/health/ready") { _ in .respond(.json(["ready": true])) },
+    ] + modelRoutes("/v2/models/{name}") + modelRoutes("/v2/models/{name}/versions/{version}")
+  }
+
+  private func modelRoutes(_ path: String) -> [Router.Route] {
+    [
+      route("GET", path) { context throws(Problem) in
+        .respond(.json(Metadata(try model(context))))
+      },
+      route("GET", path + "/ready") { context throws(Problem) in
+        .respond(.json(["name": try model(context).name]))
+      },
+      route("GET", path + "/stats") { context throws(Problem) in
+        let model = try model(context)
+        return .respond(.json(["model_stats": [model.statistics.report(model)]]))
+      },
+      route("POST", path + "/infer", takesKey: true, infer),
+    ]
+  }
+
+  private func route(
+    _ method: String, _ path: String, takesKey: Bool = false, _ handler: @escaping Router.Handler
+  ) -> Router.Route {
+    Router.Route(method, path, takesKey: takesKey) { context in
+      do throws(Problem) {
+        return try handler(context).withInferenceErrors
+      } catch {
+        return .respond(error.response.withInferenceError)
+      }
+    }
+  }
+
+  // MARK: What there is
+
+  private struct Server: Encodable {
+    let name = "ntm"
+    let version = Release.version
+    let extensions = [
+      "sequence", "sequence(string_id)", "binary_tensor_data", "statistics", "parameters",
+    ]
+  }
+
+  private struct Metadata: Encodable {
+    let name: String
+    let versions: [String]
+    let platform = "ntm"
+    let inputs: [TensorMetadata]
+    let outputs: [TensorMetadata]
+
+    init(_ model: ServedModel) {
+      name = model.name
+      versions = [model.version]
+      inputs = [.input(of: model)]
+      outputs = TensorMetadata.outputs(of: model)
+    }
+  }
+
+  /// The model that a path names.
+  ///
+  /// - Throws: `Problem` 404 where it is not served, or not in this version.
+  private func model(_ context: Router.Context) throws(Problem) -> ServedModel {
+    let model = try pool.model(context.parameters[0])
+    try check(model, context)
+    return model
+  }
+
+  private func check(_ model: ServedModel, _ context: Router.Context) throws(Problem) {
+    guard context.parameters.count > 1 else { return }
+    let version = context.parameters[1]
+    guard version == model.version || version == model.digest else {
+      throw Problem(
+        .noSuchModel, "model \"\(model.name)\" is there in version \(model.version), not \(version)"
+      )
+    }
+  }
+
+  // MARK: Inference
+
+  private func infer(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
+    let http = context.request
+    let headerLength = try Self.headerLength(http)
+    let body = http.body
+    guard body.count > Self.smallBody else {
+      return try infer(context, body, headerLength, isOnWorker: false)
+    }
+    return .later { completion in
+      completion.perform {
+        completion.refusing { () throws(Problem) in
+          switch try infer(context, body, headerLength, isOnWorker: true) {
+          case .respond(let response): completion.finish(response)
+          case .offload(let work): completion.finish(work())
+          case .later(let start): start(completion)
+          case .stream(let reply): completion.finish(reply)
+          }
+        }
+      }
+    }
+  }
+
+  private static func headerLength(_ request: HTTPRequest) throws(Problem) -> Int? {
+    guard let text = request.header("inference-header-content-length") else { return nil }
+    guard let length = Int(text), length >= 0 else {
+      throw Problem(
+        .malformedRequest, "Inference-Header-Content-Length is \"\(text)\"; it is a number of bytes"
+      )
+    }
+    return length
+  }
+
+  private func infer(
+    _ context: Router.Context, _ body: [UInt8], _ headerLength: Int?, isOnWorker: Bool
+  ) throws(Problem) -> HTTPOutcome {
+    let begun = monotonicNanoseconds()
+    let request = try InferenceRequest(body, headerLength: headerLength)
+    let key = request.sequence.map { Sequences.Key(model: context.parameters[0], id: $0) }
+    // A sequence goes on with the model that it began with, also where that is not served any more.
+    let running = if let key, !request.starts { try sequences.find(key) } else { nil as Session? }
+    let model = if let running { running.model } else { try self.model(context) }
+    try check(model, context)
+    let inputs = try request.inputs(for: model)
+    let largest = InferenceReply.largest(request, model, steps: inputs.count)
+    guard largest <= maxReply else {
+      throw Problem(
+        .tooMuch,
+        "the outputs of \(inputs.count) steps may be longer than \(maxReply) bytes: send fewer at "
+          + "once, or ask for fewer outputs")
+    }
+    let job = Job(request: request, model: model, inputs: inputs, begun: begun)
+    let isCheap = model.isCheap(steps: inputs.count, resultBytes: largest / inputs.count)
+    let place: Session.Place = isCheap ? .loop : .worker
+    if let key, let running {
+      return try running.run(on: place) { content throws(Problem) in
+        let response = try job.take(&content, in: running)
+        sessions.forgetReply(&content)
+        if request.ends { end(key, running, &content) }
+        return response
+      }
+    }
+    let begin: @Sendable () throws(Problem) -> HTTPResponse = { () throws(Problem) in
+      try self.begin(key, job)
+    }
+    return isCheap || isOnWorker ? .respond(try begin()) : .offloading(begin)
+  }
+
+  /// Takes the first steps of a sequence, or all steps of a request that is of none.
+  private func begin(_ key: Sequences.Key?, _ job: Job) throws(Problem) -> HTTPResponse {
+    guard let key, !job.request.ends else {
+      // Nobody can ask for this state again.
+      var content = Session.Content(state: try job.model.makeState())
+      let response = try job.take(&content, in: nil)
+      if let key { try endPrevious(try? sequences.find(key), key) }
+      return response
+    }
+    let session = try sessions.make(
+      job.model, keepAlive: try KeepAlive(nil, sessions.limits).seconds)
+    do throws(Problem) {
+      guard
+        let response = try session.useIfFree(
+          .change,
+          { content throws(Problem) in
+            try job.take(&content, in: session)
+          })
+      else { throw Problem(.overloaded, "the new session is used by somebody else already") }
+      try endPrevious(sequences.begin(key, session), key)
+      return response
+    } catch {
+      // A refused request leaves nothing behind.
+      try? session.whenFree(.look) { _ = try? $0.use { content in end(key, session, &content) } }
+      throw error
+    }
+  }
+
+  /// A sequence that begins again has ended before.
+  private func endPrevious(_ session: Session?, _ key: Sequences.Key) throws(Problem) {
+    guard let session else { return }
+    try session.whenFree(.look) { turn in
+      _ = try? turn.use { content in end(key, session, &content) }
+    }
+  }
+
+  private func end(_ key: Sequences.Key, _ session: Session, _ content: inout Session.Content) {
+    let end = session.end(&content, .deleted)
+    sessions.remove(session, end.ending, keptBytes: end.keptBytes)
+    sequences.end(key, session)
+  }
+
+  /// The steps of one request.
+  private struct Job: Sendable {
+    let request: InferenceRequest
+    let model: ServedModel
+    let inputs: [[Float]]
+    /// Monotonic nanoseconds.
+    let begun: UInt64
+    let read = monotonicNanoseconds()
+
+    /// - Parameter session: nil where the request is of no sequence
+    func take(
+      _ content: inout Session.Content, in session: Session?
+    ) throws(Problem) -> HTTPResponse {
+      let started = monotonicNanoseconds()
+      do throws(Problem) {
+        return try model.withRoom { room throws(Problem) in
+          room.text.removeAll()
+          var reply = InferenceReply(request, model)
+          var record = session?.record() ?? StepRecord()
+          try model.take(inputs, "input", &content, room, &record) { _, content in
+            reply.add(content, room)
+          }
+          session?.events.publish(record)
+          let inferred = monotonicNanoseconds()
+          let response = reply.response(session: session?.id, step: content.step, &room.text)
+          model.statistics.succeeded(
+            steps: inputs.count,
+            InferenceStatistics.Durations(
+              queue: started - read, input: read - begun, inference: inferred - started,
+              output: monotonicNanoseconds() - inferred))
+          return response
+        }
+      } catch {
+        model.statistics.failed(after: monotonicNanoseconds() - begun)
+        throw error
+      }
+    }
+  }
+}
+
+extension ServedModel {
+  /// - Throws: `Problem` 503 where the machine has no memory for it.
+  fileprivate func makeState() throws(Problem) -> State {
+    do throws(AllocationError) {
+      return try model.makeState()
+    } catch {
+      throw Problem(.limitReached, "the machine has no memory for a state: \(error)")
+    }
+  }
+}
