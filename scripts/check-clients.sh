@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs the tests that use other people's clients, and the examples in Python, against a running server.
+# Runs the tests that use other people's clients (NVIDIA's, Prometheus' parser), and the examples in
+# Python, against a running server.
 # The clients come from PyPI into a virtual environment under .build.
 #
 #   scripts/check-clients.sh [URL]
@@ -14,6 +15,7 @@ scripts/install-dependencies.sh python3-venv
 [ -x "$environment/bin/python" ] || python3 -m venv "$environment"
 "$environment/bin/pip" install --quiet --disable-pip-version-check \
   --requirement Tests/Clients/requirements.txt
-"$environment/bin/python" -B -m unittest discover --start-directory Tests/Clients --pattern '*.py'
+"$environment/bin/python" -B Tests/Clients/inference_protocol.py
+"$environment/bin/python" -B Tests/Clients/metrics.py "$NTM_URL"
 "$environment/bin/python" -B examples/copy_requests.py --seed 5 --length 20
 "$environment/bin/python" -B examples/copy_triton.py --seed 6 --length 20

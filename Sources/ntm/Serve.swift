@@ -8,8 +8,8 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     discussion: """
       Every option is also an environment variable: --session-ttl is NTM_SESSION_TTL. What stands \
       on the command line wins. SIGTERM and SIGINT stop the server: running requests finish first, \
-      unless another of them comes, which ends it at once. SIGHUP reads the folder of models again, \
-      with --allow-model-admin.
+      unless another of them comes, which ends it at once. SIGHUP reads the file of keys again and, \
+      with --allow-model-admin, the folder of models.
       """)
 
   @Option(help: "Folder of model files (*.safetensors); a model is named after its file.")
@@ -84,19 +84,53 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   @Option(help: "Time that running requests get to finish when the server stops.")
   var drainTimeout = TimeSpan(seconds: 30)
 
+  @Option(
+    help: "Time between the signal to stop and the stop, for load balancers to see /readyz.")
+  var drainDelay: TimeSpan?
+
+  @Option(help: "File of API keys, a line \"name: key\" for each; requests need one of them.")
+  var apiKeyFile: String?
+
+  @Flag(help: "Listen where others can reach the server without asking them for a key.")
+  var noAuth = false
+
+  @Flag(help: "Give /metrics to those without a key, too.")
+  var openMetrics = false
+
+  @Option(
+    help: """
+      Web site whose pages may use the server, such as https://example.org, or * for any; may be \
+      there several times.
+      """)
+  var corsOrigin: [Origin] = []
+
+  @Option(
+    help: """
+      Name by which clients may call the server, beside --host; may be there several times. Only \
+      names that mean this machine are taken where it listens on them alone.
+      """)
+  var allowedHost: [HostName] = []
+
   @Flag(help: "Log every request: method, path, status, bytes, microseconds.")
   var accessLog = false
 
   @Option(help: "Least important log lines to show: trace, debug, info, notice, warning, error.")
   var logLevel = LogLevel(level: .info)
 
+  @Option(help: "Form of the log: text, or json for an object on each line.")
+  var logFormat = LogFormat.text
+
   static let valueOptions = [
     "models", "host", "port", "tls-certificate", "tls-key", "default-model", "session-ttl",
     "max-keep-alive", "max-sessions", "max-session-bytes", "max-body", "max-reply", "max-stream",
     "max-connections", "max-connections-per-address", "idle-timeout", "request-timeout",
-    "event-loops", "workers", "max-queue", "drain-timeout", "log-level",
+    "event-loops", "workers", "max-queue", "drain-timeout", "drain-delay", "api-key-file",
+    "cors-origin", "allowed-host", "log-level", "log-format",
   ]
-  static let flags = ["skip-bad-models", "allow-model-admin", "access-log"]
+  static let listOptions = ["cors-origin", "allowed-host"]
+  static let flags = [
+    "skip-bad-models", "allow-model-admin", "no-auth", "open-metrics", "access-log",
+  ]
 
   func validate() throws {
     guard maxSessions > 0 else {
@@ -105,12 +139,16 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     guard (tlsCertificate == nil) == (tlsKey == nil) else {
       throw ValidationError("--tls-certificate and --tls-key are needed together")
     }
+    guard !noAuth || apiKeyFile == nil else {
+      throw ValidationError(
+        "--no-auth asks for no key, and --api-key-file for one: give one of them")
+    }
   }
 
   func run() throws {
     // Before any thread is started, because threads inherit it.
     let signals = Signals.caught([.interrupt, .terminate, .hangUp])
-    LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+    logFormat.bootstrap()
     var logger = Logger(label: "ntm")
     logger.logLevel = logLevel.level
 
@@ -124,6 +162,9 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     ) {
       logger.error("refused \($0): \($1)")
     }
+    let keys = try apiKeyFile.map { try APIKeys(path: $0) }
+    try checkAccess(keys, logger)
+    options.apiKeys = keys
     let service = Service(pool: pool, options: options, logger: logger)
     try service.start()
     let scheme = options.http.tls == nil ? "http" : "https"
@@ -135,8 +176,14 @@ struct Serve: ParsableCommand, EnvironmentOptions {
       reread(service, signals, logger)
       signal = signals.wait()
     }
-    Signals.endProcess(at: [.interrupt, .terminate])
     logger.notice("stopping: \(signal)")
+    if let drainDelay {
+      service.retire()
+      // Somebody who asks again does not want to wait for load balancers.
+      signals.waitForStop(atMost: drainDelay.seconds)
+    }
+    // Nor, now, for requests.
+    Signals.endProcess(at: [.interrupt, .terminate])
     switch service.stop(drainTimeout: .seconds(drainTimeout.seconds)) {
     case .drained, .notRunning: logger.notice("stopped")
     case .abandoned(let requests):
@@ -146,8 +193,13 @@ struct Serve: ParsableCommand, EnvironmentOptions {
 
   /// What SIGHUP is for: reads again what may have been changed.
   private func reread(_ service: Service, _ signals: Signals, _ logger: Logger) {
+    service.reloadKeys()
     guard allowModelAdmin else {
-      logger.notice("SIGHUP changes nothing: the server was started without --allow-model-admin")
+      if apiKeyFile != nil { return }
+      logger.notice(
+        """
+        SIGHUP changes nothing: the server was started without --allow-model-admin and --api-key-file
+        """)
       return
     }
     service.reloadModels(unless: { signals.isStopPending })
@@ -173,20 +225,26 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     options.allowModelAdmin = allowModelAdmin
     options.maxStream = maxStream.bytes
     options.accessLog = accessLog
+    options.structuredLog = logFormat == .json
+    options.openMetrics = openMetrics
+    options.allowedOrigins = corsOrigin.map(\.text)
+    options.allowedHosts = allowedHost.map(\.text)
     return options
   }
-}
 
-/// A level of swift-log by its name.
-struct LogLevel: ExpressibleByArgument {
-  let level: Logger.Level
-
-  init(level: Logger.Level) { self.level = level }
-
-  init?(argument: String) {
-    guard let level = Logger.Level(rawValue: argument) else { return nil }
-    self.level = level
+  /// Warns of what may be an oversight.
+  ///
+  /// - Throws: where anybody could use the server and nobody has said so.
+  private func checkAccess(_ keys: APIKeys?, _ logger: Logger) throws {
+    if let keys, keys.isReadableByOthers {
+      logger.warning("others than its owner can read the keys: chmod 600 \(apiKeyFile ?? "")")
+    }
+    guard keys == nil, try !options.http.isLoopback() else { return }
+    guard noAuth else {
+      throw Failure(
+        "--host \(host) lets others than this machine reach the server: give it keys by "
+          + "--api-key-file FILE, or say --no-auth if anybody may use it")
+    }
+    logger.warning("anybody who reaches \(host) may use the server, because of --no-auth")
   }
-
-  var defaultValueDescription: String { level.rawValue }
 }

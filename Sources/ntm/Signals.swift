@@ -94,6 +94,16 @@ struct Signals {
     }
   }
 
+  /// Waits for one that asks to stop, so many seconds at most.
+  func waitForStop(atMost seconds: Double) {
+    var rest = seconds
+    while rest > 0, !isStopPending {
+      // Short slices, in place of a deadline for `poll`: this happens once in a process' life.
+      usleep(UInt32(min(rest, 0.05) * 1e6))
+      rest -= 0.05
+    }
+  }
+
   /// Whether one has come that asks to stop, without waiting.
   var isStopPending: Bool {
     pendingSignals.load(ordering: .sequentiallyConsistent)

@@ -204,6 +204,12 @@ class InferenceProtocolTests(unittest.TestCase):
         self.assertGreater(after["inference_stats"]["compute_infer"]["ns"], 0)
         self.assertGreater(after["last_inference"], 1_700_000_000_000)
 
+    def test_compressed_requests_and_replies(self):
+        inputs = random_inputs(40, seed=8)
+        result = self.infer(
+            inputs, request_compression_algorithm="gzip", response_compression_algorithm="gzip")
+        self.assert_same(result, own_api(inputs))
+
 
 if __name__ == "__main__":
     unittest.main()

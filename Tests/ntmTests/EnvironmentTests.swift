@@ -16,6 +16,13 @@ struct EnvironmentTests {
     var variable: String { "NTM_" + option.uppercased().replacing("-", with: "_") }
   }
 
+  // Made once, and only read.
+  nonisolated(unsafe) private static let keys: TemporaryFolder = {
+    let folder = try! TemporaryFolder()
+    try! folder.write("keys", "alice: 0123456789abcdef\n")
+    return folder
+  }()
+
   static let cases = [
     Case(
       option: "models", bad: "/no/such/folder", complaint: "the folder of models, /no/such/folder",
@@ -54,6 +61,17 @@ struct EnvironmentTests {
     Case(option: "workers", bad: "0", complaint: "0 is not from", good: "1"),
     Case(option: "workers", bad: "x", complaint: "'--workers", good: "2"),
     Case(option: "drain-timeout", bad: "soon", complaint: "'--drain-timeout", good: "10s"),
+    Case(option: "drain-delay", bad: "0", complaint: "'--drain-delay", good: "0.1s"),
+    Case(
+      option: "api-key-file", bad: "/no/such/file", complaint: "the file of keys, /no/such/file",
+      good: keys.file("keys")),
+    Case(
+      option: "cors-origin", bad: "a.example", complaint: "'--cors-origin",
+      good: "https://a.example"),
+    Case(
+      option: "allowed-host", bad: "a.example:80", complaint: "'--allowed-host",
+      good: "a.example"),
+    Case(option: "log-format", bad: "xml", complaint: "'--log-format", good: "text"),
     Case(option: "log-level", bad: "loud", complaint: "'--log-level", good: "info"),
   ]
 
@@ -122,6 +140,8 @@ struct EnvironmentTests {
     var environment: [String: String] = [:]
     for option in Self.cases { environment[option.variable] = option.good }
     environment["NTM_SESSION_TTL"] = "900"
+    // A test of its own: requests would need a key.
+    environment["NTM_API_KEY_FILE"] = nil
     environment["NTM_MAX_SESSIONS"] = "2"
     environment["NTM_MAX_SESSION_BYTES"] = "1G"
     environment["NTM_MAX_BODY"] = "1k"
@@ -169,6 +189,17 @@ struct EnvironmentTests {
     let environment = Environment(variables: ["NTM_ACCESS_LOG": value])
     #expect(
       try environment.completing(["serve"]) == (isOn ? ["serve", "--access-log"] : ["serve"]))
+  }
+
+  @Test func aListHasCommas() throws {
+    let environment = Environment(variables: [
+      "NTM_CORS_ORIGIN": "https://a.example, http://b.example:80,", "NTM_MODELS": "a,b",
+    ])
+    #expect(
+      try environment.completing(["serve"]) == [
+        "serve", "--models=a,b", "--cors-origin=https://a.example",
+        "--cors-origin=http://b.example:80",
+      ])
   }
 
   @Test func aFlagThatIsNeitherIsRefused() throws {

@@ -72,9 +72,9 @@ extension EventLoop {
 
   /// Answers with the response, packed if that is worth it and the client takes it.
   func encodeAndAnswer(_ record: RequestRecord, _ response: HTTPResponse) -> Bool {
-    guard !record.isEncoded, ContentCoding.isWorthwhile(response) else {
-      return answer(record, response)
-    }
+    if record.isEncoded { return answer(record, response) }
+    let response = completed(response, record)
+    guard ContentCoding.isWorthwhile(response) else { return answer(record, response) }
     if response.body.count <= Self.longestPackedHere || !acceptsGzip(record) {
       return answer(record, encode(response, for: record, by: compressor))
     }

@@ -5,6 +5,18 @@ protocol HTTPHandler: Sendable {
   /// served.
   func handle(_ request: HTTPRequest) -> HTTPOutcome
 
+  /// Called on an event loop when the headers of a request that has a body are here.
+  ///
+  /// - Returns: an answer where the body is not worth waiting for; the connection is closed then
+  func admit(_ request: HTTPRequest) -> HTTPResponse?
+
+  /// Whether a request is handled even while the server stops. Asked on an event loop, then.
+  func isAnsweredWhileStopping(_ request: HTTPRequest) -> Bool
+
+  /// Called once with every response before it is sent, refusals and the heads of streams included,
+  /// on the thread that the request belongs to: the place for what all have.
+  func complete(_ response: inout HTTPResponse, to request: HTTPRequest)
+
   /// How much of a body is taken, and where to. Called on an event loop when the headers of a
   /// request that has a body are here. What is not said here is in memory, up to the server's
   /// `maxBodyBytes`.
@@ -24,6 +36,12 @@ protocol HTTPHandler: Sendable {
   ///     libmicrohttpd.
   ///   - duration: monotonic nanoseconds from the end of the request's headers to this call.
   func completed(_ request: HTTPRequest, status: Int, responseBytes: Int, duration: UInt64)
+}
+
+extension HTTPHandler {
+  func admit(_ request: HTTPRequest) -> HTTPResponse? { nil }
+  func isAnsweredWhileStopping(_ request: HTTPRequest) -> Bool { false }
+  func complete(_ response: inout HTTPResponse, to request: HTTPRequest) {}
 }
 
 enum HTTPOutcome: Sendable {

@@ -16,6 +16,7 @@ public struct HTTPRequest: Sendable {
     let headers: [(name: String, value: String)]
     let body: [UInt8]
     let maxLineBytes: Int
+    let notes = Lock(RequestNotes())
 
     init(
       method: String, path: String, query: String, headers: [(name: String, value: String)],
@@ -134,6 +135,25 @@ public struct HTTPRequest: Sendable {
         head: record.body, file: record.bodyFile, limit: record.loop.settings.maxBodyBytes)
     case .made(let parts):
       return HTTPBodyLines(head: parts.body, file: nil, limit: parts.maxLineBytes)
+    }
+  }
+
+  /// What is known of it beside what was sent. For the thread that the request belongs to.
+  var notes: RequestNotes {
+    get {
+      switch source {
+      case .live(let record): record.notes
+      case .made(let parts): parts.notes.withLock { $0 }
+      }
+    }
+    nonmutating _modify {
+      switch source {
+      case .live(let record): yield &record.notes
+      case .made(let parts):
+        var notes = parts.notes.withLock { $0 }
+        yield &notes
+        parts.notes.withLock { $0 = notes }
+      }
     }
   }
 

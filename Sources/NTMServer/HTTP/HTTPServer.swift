@@ -177,6 +177,13 @@ public final class HTTPServer: Sendable {
 }
 
 extension HTTPServer.Options {
+  /// Whether only this machine can reach a server of these options.
+  ///
+  /// - Throws: where the host is neither an address nor a name that resolves.
+  public func isLoopback() throws(HTTPServerError) -> Bool {
+    try ListenAddress(host: host, port: port).isLoopback
+  }
+
   fileprivate func validate() throws(HTTPServerError) {
     func check(_ name: String, _ value: Int, _ range: ClosedRange<Int>) throws(HTTPServerError) {
       guard range.contains(value) else {

@@ -9,6 +9,9 @@ extension EventLoop {
     let isChunked = record.connection.header("Transfer-Encoding") != nil
     let length = counts.lengths == 0 ? nil : record.connection.contentLength
     guard isChunked || (length ?? 0) > 0 else { return true }
+    if let response = handler.admit(HTTPRequest(record)) {
+      return answer(record, completed(response, record), closes: true)
+    }
     record.client.receivesBody(of: record)
     guard let refusal = expectBody(of: record, length: length, codings: counts.codings) else {
       return true
@@ -85,7 +88,14 @@ extension EventLoop {
   private func refuse(
     _ record: RequestRecord, _ reason: HTTPRefusal, closes: Bool = false
   ) -> Bool {
-    answer(record, refusal(record, reason), closes: closes)
+    answer(record, completed(refusal(record, reason), record), closes: closes)
+  }
+
+  /// With what all responses have. Once for each, before it is packed.
+  func completed(_ response: HTTPResponse, _ record: RequestRecord) -> HTTPResponse {
+    var response = response
+    handler.complete(&response, to: HTTPRequest(record))
+    return response
   }
 
   func answer(

@@ -59,7 +59,7 @@ enum RequestTarget {
 /// What is wrong with a request before its body is read.
 extension EventLoop {
   func headRefusal(_ record: RequestRecord, _ counts: HeaderCounts) -> HTTPRefusal? {
-    if isDraining { return .draining }
+    if isDraining, !handler.isAnsweredWhileStopping(HTTPRequest(record)) { return .draining }
     if let refusal = record.client.place.refusal ?? record.client.targetRefusal { return refusal }
     // Before anything is applied: a step whose answer can't be sent must not be taken.
     if counts.memory > settings.limits.head { return .headersTooLarge }

@@ -63,6 +63,7 @@ final class RequestRecord: @unchecked Sendable {
   /// What is answered; of a stream all but the body.
   var response: HTTPResponse?
   var stream: StreamBuffer?
+  var notes = RequestNotes()
 
   init(
     connection: MicroHTTPD.Connection, client: ConnectionRecord, method: UnsafePointer<CChar>,

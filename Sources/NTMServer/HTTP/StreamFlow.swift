@@ -13,7 +13,8 @@ extension EventLoop {
   func stream(_ record: RequestRecord, _ reply: HTTPStreamReply) -> Bool {
     let buffer = StreamBuffer()
     record.stream = buffer
-    guard answer(record, HTTPResponse(status: reply.status, headers: reply.headers)) else {
+    let head = completed(HTTPResponse(status: reply.status, headers: reply.headers), record)
+    guard answer(record, head) else {
       return false
     }
     guard !record.isHead else {

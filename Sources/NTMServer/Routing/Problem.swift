@@ -14,6 +14,9 @@ struct Problem: Error, Equatable {
     case noSuchModel = "no-such-model"
     case noDefaultModel = "no-default-model"
     case noSuchSession = "no-such-session"
+    case unauthorized
+    case foreignOrigin = "foreign-origin"
+    case misdirected
     case methodNotAllowed = "method-not-allowed"
     case notAcceptable = "not-acceptable"
     case wrongStep = "wrong-step"
@@ -41,6 +44,9 @@ struct Problem: Error, Equatable {
     var status: Int {
       switch self {
       case .malformedRequest: 400
+      case .unauthorized: 401
+      case .foreignOrigin: 403
+      case .misdirected: 421
       case .modelAdminOff: 403
       case .noSuchResource, .noSuchModel, .noSuchSession: 404
       case .methodNotAllowed: 405
@@ -68,6 +74,9 @@ struct Problem: Error, Equatable {
       case .noSuchModel: "There is no such model"
       case .noDefaultModel: "There is no default model"
       case .noSuchSession: "There is no such session"
+      case .unauthorized: "A key is needed"
+      case .foreignOrigin: "The request comes from another site"
+      case .misdirected: "The request is for another server"
       case .methodNotAllowed: "The resource has no such method"
       case .notAcceptable: "The resource has no such form"
       case .wrongStep: "The session is at another step"
@@ -130,6 +139,8 @@ struct Problem: Error, Equatable {
     if kind.status == 503, headers["Retry-After"] == nil { self.headers["Retry-After"] = "1" }
   }
 
+  static let mediaType = "application/problem+json"
+
   var response: HTTPResponse {
     var object = fields
     object["type"] = .text(kind.type)
@@ -138,8 +149,22 @@ struct Problem: Error, Equatable {
     object["detail"] = .text(detail)
     var response = HTTPResponse.json(object, status: kind.status)
     response.headers =
-      [("Content-Type", "application/problem+json")]
+      [("Content-Type", Self.mediaType)]
       + headers.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
     return response
+  }
+}
+
+extension HTTPResponse {
+  /// Adds the name of the request to a reply that is a problem. It is not there from the start,
+  /// because most places that refuse something know nothing of the request.
+  mutating func name(_ request: @autoclosure () -> String) {
+    guard status >= 400, body.last == UInt8(ascii: "}"),
+      header("Content-Type") == Problem.mediaType
+    else { return }
+    body.removeLast()
+    // Visible ASCII: two characters of it can't stand in a string as they are.
+    let escaped = request().replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+    body += Array(",\"request_id\":\"\(escaped)\"}".utf8)
   }
 }

@@ -107,11 +107,12 @@ final class SocketClient {
     }
   }
 
-  /// Sends one request; `Host` and, for a body, `Content-Length` are added.
+  /// Sends one request; `Host`, unless it is there, and, for a body, `Content-Length` are added.
   func send(
     _ method: String, _ target: String, headers: [(String, String)] = [], body: [UInt8] = []
   ) throws {
-    var head = "\(method) \(target) HTTP/1.1\r\nHost: test\r\n"
+    var head = "\(method) \(target) HTTP/1.1\r\n"
+    if !headers.contains(where: { $0.0 == "Host" }) { head += "Host: localhost\r\n" }
     for (name, value) in headers { head += "\(name): \(value)\r\n" }
     if !body.isEmpty { head += "Content-Length: \(body.count)\r\n" }
     try send(Array((head + "\r\n").utf8) + body)
