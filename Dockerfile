@@ -9,7 +9,7 @@ ARG RUNTIME_IMAGE=debian:bookworm-slim
 FROM ${SWIFT_IMAGE} AS build
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libmicrohttpd-dev libopenblas-serial-dev pkg-config \
+      libgnutls28-dev libmicrohttpd-dev libopenblas-serial-dev pkg-config zlib1g-dev \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /ntm
 # Dependencies change less often than sources: this layer is kept while only code changes.
@@ -29,7 +29,7 @@ LABEL org.opencontainers.image.title="ntm" \
 # needs none, and this flavour keeps no pool (its allocator is locked, as callers require).
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libmicrohttpd12 libopenblas0-serial \
+      libgnutls30 libmicrohttpd12 libopenblas0-serial zlib1g \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* /var/log/*
 COPY --from=build /usr/local/bin/ntm /usr/local/bin/ntm
 COPY Models /usr/share/ntm/Models

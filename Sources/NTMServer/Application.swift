@@ -75,7 +75,29 @@ struct Application: HTTPHandler {
         )
       case .headersTooLarge:
         Problem(.headersTooLarge, "the request's headers are too long, or too many")
-      case .badFraming(let reason): Problem(.malformedRequest, reason)
+      case .targetTooLong(let limit):
+        Problem(
+          .targetTooLong, "path and query are longer than \(limit) bytes",
+          fields: ["limit": .number(limit)])
+      case .tooManyParameters(let limit):
+        Problem(
+          .targetTooLong, "the query has more than \(limit) parameters",
+          fields: ["limit": .number(limit)])
+      case .malformed(let reason): Problem(.malformedRequest, reason)
+      case .unsupportedCoding(let coding):
+        Problem(.unsupportedCoding, "Content-Encoding is \(coding); gzip is valid")
+      case .requestTimeout(let seconds):
+        Problem(
+          .requestTimeout, "the request was not complete after \(seconds) s",
+          fields: ["limit": .number(seconds)])
+      case .tooManyConnections(let limit):
+        Problem(
+          .limitReached, "\(limit) connections are open; try again in a moment",
+          fields: ["limit": .number(limit)])
+      case .tooManyConnectionsOfAddress(let limit):
+        Problem(
+          .tooManyConnections, "\(limit) connections are open from your address",
+          fields: ["limit": .number(limit)])
       case .bodyNotStored:
         Problem(.limitReached, "there is no room to store the body; nothing of it was applied")
       case .draining: Problem(.stopping, "the server is stopping and takes no more requests")

@@ -7,8 +7,9 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     abstract: "Serve the models of a folder over HTTP.",
     discussion: """
       Every option is also an environment variable: --session-ttl is NTM_SESSION_TTL. What stands \
-      on the command line wins. SIGTERM and SIGINT stop the server: running requests finish first. \
-      SIGHUP reads the file of keys again and, with --allow-model-admin, the folder of models.
+      on the command line wins. SIGTERM and SIGINT stop the server: running requests finish first, \
+      unless another of them comes, which ends it at once. SIGHUP reads the file of keys again and, \
+      with --allow-model-admin, the folder of models.
       """)
 
   @Option(help: "Folder of model files (*.safetensors); a model is named after its file.")
@@ -19,6 +20,12 @@ struct Serve: ParsableCommand, EnvironmentOptions {
 
   @Option(help: "Port to listen on; 0 takes any that is free.")
   var port = 8080
+
+  @Option(help: "File with the certificate and its chain (PEM), for HTTPS.")
+  var tlsCertificate: String?
+
+  @Option(help: "File with the certificate's private key (PEM, without a passphrase).")
+  var tlsKey: String?
 
   @Option(help: "Model of a session that names none; without it, the only one there is.")
   var defaultModel: String?
@@ -54,14 +61,25 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   @Option(help: "Most open connections.")
   var maxConnections = 8192
 
+  @Option(
+    help: "Most open connections of one IPv4 address or IPv6 network (/64); 0 for any number.")
+  var maxConnectionsPerAddress = 0
+
   @Option(help: "Time without a byte after which a connection is closed.")
   var idleTimeout = TimeSpan(seconds: 60)
+
+  @Option(
+    help: "Time for a request to arrive; a body gets a second more for every 16 kB that have come.")
+  var requestTimeout = TimeSpan(seconds: 60)
 
   @Option(help: "Threads that serve connections (default: one for each processor).")
   var eventLoops: Int?
 
   @Option(help: "Threads for work that takes long (default: four for each processor).")
   var workers: Int?
+
+  @Option(help: "Most pieces of such work that wait for a thread.")
+  var maxQueue = 256
 
   @Option(help: "Time that running requests get to finish when the server stops.")
   var drainTimeout = TimeSpan(seconds: 30)
@@ -103,12 +121,11 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   var logFormat = LogFormat.text
 
   static let valueOptions = [
-    "models", "host", "port", "default-model", "session-ttl", "max-keep-alive", "max-sessions",
-    "max-session-bytes",
-    "max-body", "max-reply", "max-stream", "max-connections", "idle-timeout", "event-loops",
-    "workers",
-    "drain-timeout", "drain-delay", "api-key-file", "cors-origin", "allowed-host", "log-level",
-    "log-format",
+    "models", "host", "port", "tls-certificate", "tls-key", "default-model", "session-ttl",
+    "max-keep-alive", "max-sessions", "max-session-bytes", "max-body", "max-reply", "max-stream",
+    "max-connections", "max-connections-per-address", "idle-timeout", "request-timeout",
+    "event-loops", "workers", "max-queue", "drain-timeout", "drain-delay", "api-key-file",
+    "cors-origin", "allowed-host", "log-level", "log-format",
   ]
   static let listOptions = ["cors-origin", "allowed-host"]
   static let flags = [
@@ -118,6 +135,9 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   func validate() throws {
     guard maxSessions > 0 else {
       throw ValidationError("--max-sessions is \(maxSessions); a number from 1 on is valid")
+    }
+    guard (tlsCertificate == nil) == (tlsKey == nil) else {
+      throw ValidationError("--tls-certificate and --tls-key are needed together")
     }
     guard !noAuth || apiKeyFile == nil else {
       throw ValidationError(
@@ -132,6 +152,10 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     var logger = Logger(label: "ntm")
     logger.logLevel = logLevel.level
 
+    var options = options
+    if let tlsCertificate, let tlsKey {
+      options.http.tls = try TLSIdentity(certificateFile: tlsCertificate, keyFile: tlsKey)
+    }
     let pool = try ModelPool.load(
       folder: models, skippingBad: skipBadModels, default: defaultModel,
       largestState: maxSessionBytes.bytes
@@ -140,12 +164,12 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     }
     let keys = try apiKeyFile.map { try APIKeys(path: $0) }
     try checkAccess(keys, logger)
-    var options = options
     options.apiKeys = keys
     let service = Service(pool: pool, options: options, logger: logger)
     try service.start()
+    let scheme = options.http.tls == nil ? "http" : "https"
     let address = host.contains(":") ? "[\(host)]" : host
-    logger.notice("serving \(pool.current) on http://\(address):\(service.port ?? port)")
+    logger.notice("serving \(pool.current) on \(scheme)://\(address):\(service.port ?? port)")
 
     var signal = signals.wait()
     while signal == .hangUp {
@@ -155,8 +179,11 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     logger.notice("stopping: \(signal)")
     if let drainDelay {
       service.retire()
+      // Somebody who asks again does not want to wait for load balancers.
       signals.waitForStop(atMost: drainDelay.seconds)
     }
+    // Nor, now, for requests.
+    Signals.endProcess(at: [.interrupt, .terminate])
     switch service.stop(drainTimeout: .seconds(drainTimeout.seconds)) {
     case .drained, .notRunning: logger.notice("stopped")
     case .abandoned(let requests):
@@ -184,7 +211,10 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     options.http.port = port
     options.http.maxBodyBytes = maxBody.bytes
     options.http.maxConnections = maxConnections
+    options.http.maxConnectionsPerAddress = maxConnectionsPerAddress
     options.http.idleTimeout = Int(idleTimeout.seconds.rounded(.up))
+    options.http.requestTimeout = Int(requestTimeout.seconds.rounded(.up))
+    options.http.maxQueuedWork = maxQueue
     if let eventLoops { options.http.eventLoops = eventLoops }
     if let workers { options.http.workers = workers }
     options.sessionTimeToLive = sessionTtl.seconds

@@ -45,14 +45,30 @@ struct Signals {
     wakeupWriter = ends[1]
     // Globals are made at their first use, which must not be in the handler.
     pendingSignals.store(0, ordering: .relaxed)
-    var action = sigaction()
-    let handler: @convention(c) (Int32) -> Void = { number in
+    handle(signals) { number in
       let code = errno
       pendingSignals.bitwiseOr(1 << UInt32(number), ordering: .sequentiallyConsistent)
       var byte: UInt8 = 0
       _ = write(wakeupWriter, &byte, 1)
       errno = code
     }
+    signal(SIGPIPE, SIG_IGN)
+    // Whoever started this process may have blocked them.
+    var all = sigset_t()
+    sigemptyset(&all)
+    for signal in signals { sigaddset(&all, signal.number) }
+    pthread_sigmask(SIG_UNBLOCK, &all, nil)
+    return Signals(reader: ends[0])
+  }
+
+  /// Lets signals end the process from now on, with the status by which shells say so (130, 143). Not
+  /// by the system's own action, which it does not take where the process is the first of a container.
+  static func endProcess(at signals: [Signal]) {
+    handle(signals) { _exit(128 + $0) }
+  }
+
+  private static func handle(_ signals: [Signal], by handler: @convention(c) (Int32) -> Void) {
+    var action = sigaction()
     #if canImport(Darwin)
       action.__sigaction_u.__sa_handler = handler
     #else
@@ -60,16 +76,7 @@ struct Signals {
     #endif
     // Reads and writes that are under way go on.
     action.sa_flags = Int32(SA_RESTART)
-    var all = sigset_t()
-    sigemptyset(&all)
-    for signal in signals {
-      sigaction(signal.number, &action, nil)
-      sigaddset(&all, signal.number)
-    }
-    signal(SIGPIPE, SIG_IGN)
-    // Whoever started this process may have blocked them.
-    pthread_sigmask(SIG_UNBLOCK, &all, nil)
-    return Signals(reader: ends[0])
+    for signal in signals { sigaction(signal.number, &action, nil) }
   }
 
   /// Waits for one. Of several the most urgent is first; one that comes again before it is taken is

@@ -51,6 +51,11 @@ struct EnvironmentTests {
     Case(option: "max-reply", bad: "M", complaint: "'--max-reply", good: "1T"),
     Case(option: "max-stream", bad: "1Q", complaint: "'--max-stream", good: "1G"),
     Case(option: "max-connections", bad: "0", complaint: "0 is not from", good: "100"),
+    Case(
+      option: "max-connections-per-address", bad: "-1", complaint: "-1 is not from", good: "50"),
+    Case(option: "request-timeout", bad: "0", complaint: "'--request-timeout", good: "1m"),
+    Case(option: "request-timeout", bad: "2d", complaint: "172800 is not from", good: "1m"),
+    Case(option: "max-queue", bad: "0", complaint: "0 is not from", good: "10"),
     Case(option: "idle-timeout", bad: "2d", complaint: "172800 is not from", good: "60"),
     Case(option: "event-loops", bad: "0", complaint: "0 is not from", good: "1"),
     Case(option: "workers", bad: "0", complaint: "0 is not from", good: "1"),
@@ -81,7 +86,9 @@ struct EnvironmentTests {
     // Those with a value are those that the help shows with one.
     let withValue = Set(help.output.matches(of: /--([a-z][a-z-]*) </).map { String($0.1) })
     #expect(withValue == Set(Serve.valueOptions))
-    #expect(Set(Self.cases.map(\.option)) == Set(Serve.valueOptions))
+    // Those of TLS need files, and have tests of their own.
+    let tls = ["tls-certificate", "tls-key"]
+    #expect(Set(Self.cases.map(\.option) + tls) == Set(Serve.valueOptions))
   }
 
   @Test func everyOptionOfHealthHasAVariable() throws {
@@ -132,9 +139,9 @@ struct EnvironmentTests {
   @Test func goodValuesAreTakenFromTheEnvironment() async throws {
     var environment: [String: String] = [:]
     for option in Self.cases { environment[option.variable] = option.good }
+    environment["NTM_SESSION_TTL"] = "900"
     // A test of its own: requests would need a key.
     environment["NTM_API_KEY_FILE"] = nil
-    environment["NTM_SESSION_TTL"] = "90"
     environment["NTM_MAX_SESSIONS"] = "2"
     environment["NTM_MAX_SESSION_BYTES"] = "1G"
     environment["NTM_MAX_BODY"] = "1k"
@@ -147,7 +154,7 @@ struct EnvironmentTests {
     let format = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
     let used = try format.parse(try #require(session["last_activity"] as? String))
     let ends = try format.parse(try #require(session["expires_at"] as? String))
-    #expect(ends.timeIntervalSince(used) == 90)
+    #expect(ends.timeIntervalSince(used) == 900)
     let id = try #require(session["id"] as? String)
     #expect(
       try await server.send(

@@ -111,6 +111,22 @@ struct ServeTests {
     #expect(ending.errors.contains("stopped\n"))
   }
 
+  /// A request that never ends holds the server up; a second signal does not wait for it.
+  @Test(arguments: [(SIGTERM, 143), (SIGINT, 130)] as [(Int32, Int32)])
+  func aSecondSignalEndsItAtOnce(_ signal: Int32, _ status: Int32) throws {
+    let server = try Server(["--drain-timeout", "1h"])
+    let request = try PartialRequest(port: server.port)
+    server.process.signal(SIGTERM)
+    try server.process.wait(for: "notice") {
+      server.process.errors.contains("stopping: SIGTERM\n") ? () : nil
+    }
+    server.process.signal(signal)
+    let ending = try server.process.waitForEnd()
+    #expect(ending.status == status)
+    #expect(!ending.errors.contains("stopped"))
+    withExtendedLifetime(request) {}
+  }
+
   // MARK: Logging
 
   @Test func logsEveryRequestWhereThatIsWanted() async throws {

@@ -94,16 +94,17 @@ public struct HTTPRequest: Sendable {
     }
   }
 
-  /// The whole body, whatever the method. Trailers of a chunked body are dropped. A body on disk is
-  /// read into memory: `bodyLines` is for that.
+  /// The whole body, whatever the method, unpacked if it was sent with `Content-Encoding: gzip`.
+  /// Trailers of a chunked body are dropped. A body on disk is read into memory: `bodyLines` is for
+  /// that.
   public var body: [UInt8] {
     switch source {
     case .live(let record):
       guard let file = record.bodyFile else { return record.body }
       let head = record.body.count
       var body = record.body
-      while body.count < record.receivedBytes {
-        let rest = record.receivedBytes - body.count
+      while body.count < record.bodyBytes {
+        let rest = record.bodyBytes - body.count
         guard let more = try? file.read(from: body.count - head, atMost: rest), !more.isEmpty else {
           // It was written a moment ago.
           preconditionFailure("the disk lost a body")
@@ -118,7 +119,7 @@ public struct HTTPRequest: Sendable {
   /// The bytes of the body.
   public var bodyCount: Int {
     switch source {
-    case .live(let record): record.receivedBytes
+    case .live(let record): record.bodyBytes
     case .made(let parts): parts.body.count
     }
   }

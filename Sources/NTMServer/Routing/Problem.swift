@@ -29,6 +29,10 @@ struct Problem: Error, Equatable {
     case keepAlive = "keep-alive"
     case bodyTooLarge = "body-too-large"
     case headersTooLarge = "headers-too-large"
+    case targetTooLong = "target-too-long"
+    case unsupportedCoding = "unsupported-coding"
+    case requestTimeout = "request-timeout"
+    case tooManyConnections = "too-many-connections"
     case wrongSize = "wrong-size"
     case notFinite = "not-finite"
     case tooMuch = "too-much"
@@ -50,7 +54,10 @@ struct Problem: Error, Equatable {
       case .wrongStep, .keyInUse, .otherModel: 409
       case .bodyTooLarge: 413
       case .headersTooLarge: 431
-      case .unsupportedType: 415
+      case .targetTooLong: 414
+      case .requestTimeout: 408
+      case .tooManyConnections: 429
+      case .unsupportedType, .unsupportedCoding: 415
       case .noDefaultModel, .wrongSize, .notFinite, .tooMuch, .keyReused, .damagedState, .badModel,
         .keepAlive:
         422
@@ -82,6 +89,10 @@ struct Problem: Error, Equatable {
       case .keepAlive: "A session can't be kept so long"
       case .bodyTooLarge: "The body is too large"
       case .headersTooLarge: "The headers are too large"
+      case .targetTooLong: "The address is too long"
+      case .unsupportedCoding: "The body is packed in a way that is not known"
+      case .requestTimeout: "The request took too long to arrive"
+      case .tooManyConnections: "Too many connections are open"
       case .wrongSize: "A size is wrong"
       case .notFinite: "A value is not finite"
       case .tooMuch: "The request asks for too much"

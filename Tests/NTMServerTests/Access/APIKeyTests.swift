@@ -22,7 +22,7 @@ struct APIKeyTests {
 
   @Test(arguments: Transport.allCases, [nil, "Basic YTpi", "Bearer", "alice-0123456789abcdef"])
   func withoutAKeyNothingIsAnswered(_ transport: Transport, _ header: String?) async throws {
-    try await withKeys(transport) { client in
+    try await withKeys(transport) { client async throws in
       let headers = header.map { [("Authorization", $0)] } ?? []
       // A body is not waited for. A path that is not there looks no different.
       for (method, path, body) in [
@@ -42,7 +42,7 @@ struct APIKeyTests {
     arguments: Transport.allCases,
     ["alice-0123456789abcdeF", "alice-0123456789abcde", "alice-0123456789abcdef0", "x"])
   func anotherKeyIsRefused(_ transport: Transport, _ key: String) async throws {
-    try await withKeys(transport) { client in
+    try await withKeys(transport) { client async throws in
       let response = try await client.get("/models", headers: [("Authorization", "Bearer \(key)")])
       try expectProblem(response, 401, "unauthorized")
       #expect(
@@ -54,28 +54,27 @@ struct APIKeyTests {
     arguments: Transport.allCases,
     ["Bearer \(alice)", "bearer \(bob)", "Bearer  \(bob)"])
   func withAKeyAllIsAsEver(_ transport: Transport, _ header: String) async throws {
-    try await withKeys(transport) { client in
+    try await withKeys(transport) { client async throws in
       let headers = [("Authorization", header)]
-      let made = try await client.send(
-        "POST", "/sessions", headers: headers, body: Array(#"{"model":"copy"}"#.utf8))
-      #expect(made.status == 201)
-      let metrics = try await client.get("/metrics", headers: headers)
-      #expect(metrics.status == 200)
-      let nothing = try await client.get("/nothing", headers: headers)
-      #expect(nothing.status == 404)
+      #expect(
+        try await client.send(
+          "POST", "/sessions", headers: headers, body: Array(#"{"model":"copy"}"#.utf8)
+        ).status == 201)
+      #expect(try await client.get("/metrics", headers: headers).status == 200)
+      #expect(try await client.get("/nothing", headers: headers).status == 404)
     }
   }
 
   @Test(arguments: Transport.allCases)
   func probesNeedNone(_ transport: Transport) async throws {
-    try await withKeys(transport) { client in
+    try await withKeys(transport) { client async throws in
       for path in ["/livez", "/readyz"] { #expect(try await client.get(path).status == 200) }
     }
   }
 
   @Test(arguments: Transport.allCases)
   func metricsCanBeOpen(_ transport: Transport) async throws {
-    try await withKeys(transport, open: true) { client in
+    try await withKeys(transport, open: true) { client async throws in
       #expect(try await client.get("/metrics").status == 200)
       #expect(try await client.get("/models").status == 401)
     }
@@ -148,7 +147,7 @@ struct APIKeyTests {
     (mode: 0o640, isReadable: true), (mode: 0o604, isReadable: true),
   ])
   func whoCanReadItIsSeen(_ mode: Int, _ isReadable: Bool) throws {
-    #expect(
-      try TemporaryKeys(Self.file, mode: mode).keys.isReadableByOthers == isReadable)
+    let file = try TemporaryKeys(Self.file, mode: mode)
+    withExtendedLifetime(file) { #expect(file.keys.isReadableByOthers == isReadable) }
   }
 }

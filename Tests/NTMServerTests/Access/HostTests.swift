@@ -11,7 +11,7 @@ struct HostTests {
       "[::1]:8080",
     ])
   func namesOfThisMachineAreTaken(_ transport: Transport, _ host: String) async throws {
-    try await withRawService(transport) { client in
+    try await withRawService(transport) { client async throws in
       #expect(try await client.get("/models", headers: [("Host", host)]).status == 200)
     }
   }
@@ -24,7 +24,7 @@ struct HostTests {
       "127.0.0.2", "[::2]:80",
     ])
   func otherNamesAreRefused(_ transport: Transport, _ host: String) async throws {
-    try await withRawService(transport) { client in
+    try await withRawService(transport) { client async throws in
       let headers = [("Host", host), ("Origin", "http://\(host)")]
       try expectProblem(
         try await client.send("POST", "/sessions", headers: headers, body: []), 421, "misdirected")
@@ -37,7 +37,7 @@ struct HostTests {
   @Test(arguments: Transport.allCases)
   func moreNamesCanBeAllowed(_ transport: Transport) async throws {
     let options = ServiceOptions.testing { $0.allowedHosts = ["ntm.example", "[fd00::1]"] }
-    try await withRawService(transport, .copy, options) { client in
+    try await withRawService(transport, .copy, options) { client async throws in
       for host in ["ntm.example:80", "NTM.example", "[fd00::1]:80", "localhost"] {
         #expect(try await client.get("/models", headers: [("Host", host)]).status == 200, "\(host)")
       }
@@ -60,7 +60,7 @@ struct HostTests {
 
   @Test(arguments: Transport.allCases)
   func probesAreForAnyName(_ transport: Transport) async throws {
-    try await withRawService(transport) { client in
+    try await withRawService(transport) { client async throws in
       for path in ["/livez", "/readyz"] {
         #expect(try await client.get(path, headers: [("Host", "10.0.0.7:80")]).status == 200)
       }

@@ -10,7 +10,7 @@ struct OriginTests {
     arguments: Transport.allCases,
     [page, "http://localhost:3000", "http://localhost", "null", "http://localhost:8080.example"])
   func aForeignPageIsRefused(_ transport: Transport, _ origin: String) async throws {
-    try await withRawService(transport) { client in
+    try await withRawService(transport) { client async throws in
       let headers = [("Origin", origin), ("Host", "localhost:8080")]
       // With a body, the refusal does not wait for it.
       for body in ["", #"{"model":"copy"}"#] {
@@ -31,7 +31,7 @@ struct OriginTests {
     arguments: Transport.allCases,
     ["http://localhost:8080", "https://localhost:8080", "http://LOCALHOST:8080"])
   func aPageOfThisServerIsNot(_ transport: Transport, _ origin: String) async throws {
-    try await withRawService(transport) { client in
+    try await withRawService(transport) { client async throws in
       let response = try await client.send(
         "POST", "/sessions", headers: [("Origin", origin), ("Host", "localhost:8080")], body: [])
       #expect(response.status == 201)
@@ -44,7 +44,7 @@ struct OriginTests {
     let options = ServiceOptions.testing {
       $0.allowedOrigins = ["http://other.example", Self.page]
     }
-    try await withRawService(transport, .copy, options) { client in
+    try await withRawService(transport, .copy, options) { client async throws in
       let response = try await client.send(
         "POST", "/sessions", headers: [("Origin", Self.page)], body: [])
       #expect(response.status == 201)
@@ -70,12 +70,12 @@ struct OriginTests {
   @Test(arguments: Transport.allCases)
   func everySiteCanBeAllowed(_ transport: Transport) async throws {
     let options = ServiceOptions.testing { $0.allowedOrigins = ["*"] }
-    try await withRawService(transport, .copy, options) { client in
+    try await withRawService(transport, .copy, options) { client async throws in
       for origin in [Self.page, "null"] {
         let response = try await client.get("/models", headers: [("Origin", origin)])
         #expect(response.status == 200)
         #expect(response.header("Access-Control-Allow-Origin") == "*")
-        #expect(!response.headers.contains { $0.name == "Vary" })
+        #expect(response.header("Vary")?.contains("Origin") != true)
       }
     }
   }
@@ -88,7 +88,7 @@ struct OriginTests {
       $0.allowedOrigins = [Self.page]
       $0.apiKeys = keys.keys
     }
-    try await withRawService(transport, .copy, options) { client in
+    try await withRawService(transport, .copy, options) { client async throws in
       let response = try await client.send(
         "OPTIONS", "/sessions/x/step",
         headers: [

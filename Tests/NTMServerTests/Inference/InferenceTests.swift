@@ -149,7 +149,8 @@ import Testing
       #expect(try await client.memoryText(session) == before)
       // Nor does a start that fails end the sequence that there is, or leave a session.
       try expectRefusal(
-        try await client.post(path, body("[3e38]", [1, 1], true)), 422, "not-finite", "")
+        try await client.post(path, body("[3e38]", [1, 1], true)), 422, "not-finite",
+        "not a number")
       #expect(try await infer(client, body("[1]", [1], false), path: path).parameters?.step == 2)
       let sessions = try await client.get("/sessions").object()["sessions"] as? [Any]
       #expect(sessions?.count == 1)
@@ -275,7 +276,7 @@ import Testing
       (
         body: body([[]], data: "[1e39,0,0,0,0,0,0,0,0]"), status: 422, part: "value 0 is not finite"
       ),
-      (body: body([[]], data: #"["a"]"#), status: 400, part: "inputs[0].data[0] is a string"),
+      (body: body([[]], data: #"["a"]"#), status: 400, part: "inputs[0].data is a string"),
       (
         body: body(inputs, parameters: #"{"sequence_start":true}"#), status: 400,
         part: "sequence_start is there without a sequence_id"

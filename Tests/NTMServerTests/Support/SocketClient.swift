@@ -222,6 +222,12 @@ final class SocketClient {
     return try receive(to: method)
   }
 
+  /// Whether something comes from the server, or its end, within so many milliseconds.
+  func hasInput(within milliseconds: Int32) -> Bool {
+    var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return !unread.isEmpty || poll(&waiting, 1, milliseconds) > 0
+  }
+
   /// Waits until the server closes the connection; false if it sends something instead.
   func isClosedByServer() throws -> Bool {
     guard unread.isEmpty else { return false }

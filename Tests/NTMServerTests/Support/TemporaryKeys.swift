@@ -9,8 +9,8 @@ final class TemporaryKeys: Sendable {
   let keys: APIKeys
 
   init(_ content: String, mode: Int = 0o600) throws {
-    _ = FileManager.default.createFile(
-      atPath: path, contents: Data(content.utf8), attributes: [.posixPermissions: mode])
+    try Data(content.utf8).write(to: URL(filePath: path))
+    try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
     do { keys = try APIKeys(path: path) } catch {
       try? FileManager.default.removeItem(atPath: path)
       throw error

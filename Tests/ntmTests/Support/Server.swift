@@ -24,7 +24,7 @@ final class Server {
       if !process.isRunning {
         throw Executable.Hang(description: "ntm serve ended: \(process.errors)")
       }
-      return try process.errors.firstMatch(of: /serving .* on http:\/\/.*:(\d+)\n/).map {
+      return try process.errors.firstMatch(of: /serving .* on https?:\/\/.*:(\d+)\n/).map {
         try #require(Int($0.1))
       }
     }
