@@ -14,7 +14,10 @@ struct HostRules: Sendable {
   func allows(_ host: String?) -> Bool {
     guard let host else { return true }
     let name = Self.name(host)
-    return names.contains { equalsIgnoringASCIICase($0, name) }
+    // Nearly always it is as short as one of them, and written alike.
+    return names.contains {
+      $0.utf8.count == name.utf8.count && ($0 == name || equalsIgnoringASCIICase($0, name))
+    }
   }
 
   /// Whether this can be the name of a host: no scheme, port or path.

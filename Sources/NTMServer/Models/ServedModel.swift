@@ -8,6 +8,8 @@ public final class ServedModel: Sendable {
   public var description: ModelFile.Description { described.withLock { $0 } }
   /// Bytes of a session's state.
   public var stateBytes: Int { model.stateLayout.byteCount }
+  /// Numbers that were trained. Counting them takes as long as a part of a step.
+  private let parameterCount: Int
   /// SHA-256 of configuration and numbers, in hexadecimal.
   public let digest: String
   /// When its file was read.
@@ -27,6 +29,7 @@ public final class ServedModel: Sendable {
     self.name = name
     model = file.model
     described = Lock(file.description)
+    parameterCount = file.model.parameterCount
     digest = file.model.digest()
     self.metrics = metrics
   }
@@ -47,7 +50,7 @@ public final class ServedModel: Sendable {
   func isCheap(steps: Int, resultBytes: Int) -> Bool {
     let heads = model.configuration.heads.count
     let memory = model.stateLayout.memory.valueCount
-    let step = model.parameterCount / 8 + heads * memory + 3 * resultBytes
+    let step = parameterCount / 8 + heads * memory + 3 * resultBytes
     let (total, overflow) = steps.multipliedReportingOverflow(by: step)
     return !overflow && total < 500_000
   }

@@ -164,7 +164,13 @@ extension HTTPResponse {
     else { return }
     body.removeLast()
     // Visible ASCII: two characters of it can't stand in a string as they are.
-    let escaped = request().replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
-    body += Array(",\"request_id\":\"\(escaped)\"}".utf8)
+    body += Array(",\"request_id\":\"".utf8)
+    for byte in request().utf8 {
+      if byte == UInt8(ascii: "\\") || byte == UInt8(ascii: "\"") {
+        body.append(UInt8(ascii: "\\"))
+      }
+      body.append(byte)
+    }
+    body += Array("\"}".utf8)
   }
 }
