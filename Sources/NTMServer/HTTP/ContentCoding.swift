@@ -9,6 +9,8 @@ enum ContentCoding {
     guard response.body.count >= shortestBody, response.status != 206,
       response.header("Content-Encoding") == nil, let type = response.header("Content-Type")
     else { return false }
+    // Nearly every reply, which should not pay for the others.
+    if type == MediaType.json.rawValue { return true }
     let name = type.prefix { $0 != ";" && $0 != " " }.lowercased()
     return name.hasPrefix("text/") || suffixes.contains { name.hasSuffix($0) }
       || types.contains(name)

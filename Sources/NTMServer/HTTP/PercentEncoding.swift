@@ -37,5 +37,6 @@ func equalsIgnoringASCIICase(_ left: some StringProtocol, _ right: some StringPr
   func lowered(_ byte: UInt8) -> UInt8 {
     (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
   }
-  return left.utf8.elementsEqual(right.utf8) { lowered($0) == lowered($1) }
+  return left.utf8.count == right.utf8.count
+    && left.utf8.elementsEqual(right.utf8) { lowered($0) == lowered($1) }
 }
