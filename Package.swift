@@ -29,6 +29,7 @@ let package = Package(
     .systemLibrary(
       name: "CMicroHTTPD", pkgConfig: "libmicrohttpd",
       providers: [.apt(["libmicrohttpd-dev"]), .brew(["libmicrohttpd"])]),
+    .target(name: "CNTMContract"),
     .target(name: "CNTMKernels"),
     .target(
       name: "NTMModel",
@@ -43,7 +44,8 @@ let package = Package(
     .target(
       name: "NTMServer",
       dependencies: [
-        "CMicroHTTPD", "NTMModel", .product(name: "Crypto", package: "swift-crypto"),
+        "CMicroHTTPD", "CNTMContract", "NTMModel",
+        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: swiftSettings),
@@ -66,7 +68,10 @@ let package = Package(
       swiftSettings: swiftSettings),
     .testTarget(
       name: "NTMServerTests",
-      dependencies: ["NTMModel", "NTMServer", .product(name: "Logging", package: "swift-log")],
+      dependencies: [
+        "NTMModel", "NTMServer", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: swiftSettings),
     .testTarget(name: "ntmTests", dependencies: ["NTMModel", "ntm"], swiftSettings: swiftSettings),
   ],

@@ -2,14 +2,14 @@ import Logging
 
 /// What the server answers: every route, and the shape of every refusal.
 struct Application: HTTPHandler {
-  private let router: Router
+  let router: Router
   private let maxStream: Int
   private let accessLog: AccessLog
   private let logger: Logger
 
   init(pool: ModelPool, sessions: SessionTable, options: ServiceOptions, logger: Logger) {
     router = Router(
-      routes: ProbeRoutes().routes
+      routes: ProbeRoutes().routes + ContractRoutes().routes
         + ModelRoutes(
           pool: pool, sessions: sessions, isAdminAllowed: options.allowModelAdmin, logger: logger
         ).routes
