@@ -9,7 +9,7 @@ ARG RUNTIME_IMAGE=debian:bookworm-slim
 FROM ${SWIFT_IMAGE} AS build
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libmicrohttpd-dev libopenblas-serial-dev pkg-config \
+      libgnutls28-dev libmicrohttpd-dev libopenblas-serial-dev pkg-config zlib1g-dev \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /ntm
 # Dependencies change less often than sources: this layer is kept while only code changes.
@@ -30,7 +30,7 @@ LABEL org.opencontainers.image.title="ntm" \
 # needs none, and this flavour keeps no pool (its allocator is locked, as callers require).
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libmicrohttpd12 libopenblas0-serial \
+      libgnutls30 libmicrohttpd12 libopenblas0-serial zlib1g \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* /var/log/*
 COPY --from=build /usr/local/bin/ntm /usr/local/bin/ntm
 COPY Models /usr/share/ntm/Models
@@ -43,4 +43,6 @@ EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/usr/local/bin/ntm", "health"]
 ENTRYPOINT ["/usr/local/bin/ntm"]
-CMD ["serve"]
+# A container's own network decides who reaches it. With keys, say so in place of this:
+# docker run … ntm serve --api-key-file /run/secrets/keys
+CMD ["serve", "--no-auth"]

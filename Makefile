@@ -18,7 +18,9 @@ help: ## this list
 run: build ## build for speed and serve the models in Models/ (options: ARGS='--port 9000')
 	@exec "$$(swift build -c release $(SWIFT_FLAGS) --show-bin-path)/ntm" serve --models Models $(ARGS)
 
+# openssl makes the certificates of the tests.
 test: dependencies ## build and run the tests
+	@scripts/install-dependencies.sh openssl
 	@swift test --disable-xctest $(SWIFT_FLAGS)
 
 build: dependencies ## build the ntm executable for speed

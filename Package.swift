@@ -27,8 +27,13 @@ let package = Package(
       name: "CBLAS", pkgConfig: "openblas",
       providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
     .systemLibrary(
+      name: "CGnuTLS", pkgConfig: "gnutls",
+      providers: [.apt(["libgnutls28-dev"]), .brew(["gnutls"])]),
+    .systemLibrary(
       name: "CMicroHTTPD", pkgConfig: "libmicrohttpd",
       providers: [.apt(["libmicrohttpd-dev"]), .brew(["libmicrohttpd"])]),
+    .systemLibrary(
+      name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .target(name: "CNTMContract"),
     .target(name: "CNTMKernels"),
     .target(
@@ -44,7 +49,7 @@ let package = Package(
     .target(
       name: "NTMServer",
       dependencies: [
-        "CMicroHTTPD", "CNTMContract", "NTMModel",
+        "CGnuTLS", "CMicroHTTPD", "CNTMContract", "CZlib", "NTMModel",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -8,8 +8,8 @@
 #   scripts/check-contract.sh --make     makes openapi.json, and no more
 #
 # --long takes a quarter of an hour and another seed each time; otherwise it is two minutes and the
-# same requests. --url asks a server that runs, in place of one that is started for it: which has to
-# have the options that stand below.
+# seed 1. --url asks a server that runs, in place of one that is started for it; it has to have the
+# options that stand at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/server.sh
@@ -21,9 +21,8 @@ die() {
 }
 
 seed=1
-# Seconds for everything, and for the models where requests may change them.
-seconds=75
-admin_seconds=20
+# Seconds of what has no end: requests at random, and sequences of them.
+seconds=50
 running=''
 is_made=''
 while [ $# -gt 0 ]; do
@@ -34,7 +33,6 @@ while [ $# -gt 0 ]; do
       ;;
     --long)
       seconds=800
-      admin_seconds=100
       seed=$RANDOM
       shift
       continue
@@ -55,7 +53,7 @@ while [ $# -gt 0 ]; do
 done
 
 # The tools, where they are not there yet.
-tools=.venv/contract
+tools=.build/contract
 if ! cmp -s Tests/Contract/requirements.txt "$tools/requirements.txt"; then
   scripts/install-dependencies.sh python3-venv
   rm -rf "$tools"
@@ -68,27 +66,31 @@ fi
 if [ -n "$is_made" ]; then exec "$tools/bin/python" Tests/Contract/make-json.py; fi
 "$tools/bin/python" Tests/Contract/make-json.py --check
 
-# ask SECONDS [OPTIONS]: has schemathesis ask the server at $url.
+# ask [OPTIONS]: has schemathesis ask the server at $url.
 ask() {
-  local limit=$1
-  shift
-  NTM_URL=$url PYTHONPATH=Tests/Contract SCHEMATHESIS_HOOKS=hooks \
+  NTM_URL=$url PYTHONPATH=Tests/Contract PYTHONDONTWRITEBYTECODE=1 SCHEMATHESIS_HOOKS=hooks \
     "$tools/bin/schemathesis" --config-file Tests/Contract/schemathesis.toml run openapi.yaml \
-    --url "$url" --seed "$seed" --max-time "$limit" --generation-database none "$@"
+    --url "$url" --seed "$seed" --generation-database none "$@"
+}
+
+ask_all() {
+  ask --phases examples,coverage
+  ask --phases fuzzing,stateful --max-time "$seconds"
 }
 
 echo "The seed is $seed."
 if [ -n "$running" ]; then
   url=$running
-  ask "$seconds"
+  ask_all
   exit
 fi
 
+# So that a session needs no name of a model, and no keep_alive is too long.
 start_server --default-model copy --max-keep-alive never
-ask "$seconds"
+ask_all
 stop_server
 
-# With another server, because the first one's tests need the models that there are.
+# Another server, because the first one's sessions need the models that there are.
 start_server --allow-model-admin
-ask "$admin_seconds" --include-path-regex '^/models'
+ask --phases examples,coverage --include-path-regex '^/models'
 stop_server

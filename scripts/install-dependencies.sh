@@ -41,7 +41,9 @@ missing_packages() {
   set -- /usr/include/c++/*/cstdlib
   [ -e "$1" ] || echo g++
   pkg-config --exists libmicrohttpd 2>/dev/null || echo libmicrohttpd-dev
+  pkg-config --exists gnutls 2>/dev/null || echo libgnutls28-dev
   pkg-config --exists openblas 2>/dev/null || echo libopenblas-dev
+  pkg-config --exists zlib 2>/dev/null || echo zlib1g-dev
   case $(swift package --version 2>&1) in
     *'loading shared libraries'*) echo "$TOOLCHAIN_PACKAGES" ;;
   esac
@@ -71,7 +73,7 @@ install_with_apt() {
 check_with_brew() {
   has brew || die 'Homebrew is needed for the libraries: https://brew.sh'
   formulae=''
-  for formula in libmicrohttpd openblas; do
+  for formula in gnutls libmicrohttpd openblas zlib; do
     [ -e "$(brew --prefix)/opt/$formula" ] || formulae="$formulae $formula"
   done
   for command in "$@"; do
@@ -81,11 +83,11 @@ check_with_brew() {
 }
 
 check_with_pkg_config() {
-  if pkg-config --exists libmicrohttpd openblas 2>/dev/null; then return; fi
+  if pkg-config --exists gnutls libmicrohttpd openblas zlib 2>/dev/null; then return; fi
   die 'These are needed, with their headers and pkg-config files:' '' \
-    '  pkg-config, libmicrohttpd (0.9.75 or newer), OpenBLAS with CBLAS' '' \
-    'Fedora: dnf install pkgconf-pkg-config libmicrohttpd-devel openblas-devel' \
-    'Arch:   pacman -S pkgconf libmicrohttpd blas-openblas'
+    '  pkg-config, libmicrohttpd (0.9.75 or newer, with GnuTLS), OpenBLAS with CBLAS, zlib' '' \
+    'Fedora: dnf install pkgconf-pkg-config gnutls-devel libmicrohttpd-devel openblas-devel zlib-devel' \
+    'Arch:   pacman -S pkgconf gnutls libmicrohttpd blas-openblas zlib'
 }
 
 require_toolchain

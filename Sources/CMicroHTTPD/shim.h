@@ -25,6 +25,12 @@ struct ntm_mhd_settings {
   size_t connection_memory;
   unsigned int connection_limit;
   unsigned int idle_seconds;
+  // PEM, zero-terminated; both NULL for plain HTTP.
+  const char *certificate;
+  const char *private_key;
+  MHD_AcceptPolicyCallback accept;
+  MHD_NotifyConnectionCallback connection;
+  void *(*target)(void *context, const char *target, struct MHD_Connection *connection);
   MHD_AccessHandlerCallback access;
   MHD_RequestCompletedCallback completed;
   void *context;
@@ -60,17 +66,28 @@ static inline struct MHD_Daemon *ntm_mhd_start(const struct ntm_mhd_settings *se
       {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)settings->connection_memory, NULL},
       {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)settings->connection_limit, NULL},
       {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)settings->idle_seconds, NULL},
+      {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)settings->connection, settings->context},
       {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)settings->completed, settings->context},
+      {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)settings->target, settings->context},
       {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)ntm_mhd_keep_escapes, NULL},
       {MHD_OPTION_END, 0, NULL}};
+  // RFC 8996 forbids what is older than TLS 1.2.
+  struct MHD_OptionItem tls[] = {
+      {MHD_OPTION_HTTPS_PRIORITIES, 0,
+       (void *)(uintptr_t)"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
+      {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)settings->certificate},
+      {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)settings->private_key},
+      {MHD_OPTION_END, 0, NULL}};
   unsigned int flags = MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+  if (settings->certificate != NULL) flags |= MHD_USE_TLS;
 #ifdef __linux__
   flags |= MHD_USE_EPOLL;
 #endif
   if (settings->address->sa_family == AF_INET6) flags |= MHD_USE_DUAL_STACK;
   // The port is in the address.
-  return MHD_start_daemon(flags, 0, NULL, NULL, settings->access, settings->context,
-                          MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+  return MHD_start_daemon(flags, 0, settings->accept, settings->context, settings->access,
+                          settings->context, MHD_OPTION_ARRAY, options, MHD_OPTION_ARRAY,
+                          settings->certificate == NULL ? &tls[3] : tls, MHD_OPTION_END);
 }
 
 // MHD_get_connection_info is variadic. NULL when the address is not known.
@@ -87,31 +104,49 @@ static inline size_t ntm_mhd_header_size(struct MHD_Connection *connection) {
   return info == NULL ? 0 : info->header_size;
 }
 
-// Headers and query parameters; a combination of enum values is none in Swift.
-static inline int ntm_mhd_value_count(struct MHD_Connection *connection) {
-  return MHD_get_connection_values(
-      connection, (enum MHD_ValueKind)(MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND), NULL, NULL);
+// MHD_get_connection_info is variadic. What the connection callback has put there.
+static inline void *ntm_mhd_socket_context(struct MHD_Connection *connection) {
+  const union MHD_ConnectionInfo *info =
+      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+  return info == NULL ? NULL : info->socket_context;
 }
 
-struct ntm_mhd_header_count {
-  const char *name;
-  int count;
+// MHD_get_connection_info is variadic. GnuTLS's session, NULL where there is no TLS.
+static inline void *ntm_mhd_tls_session(struct MHD_Connection *connection) {
+  const union MHD_ConnectionInfo *info =
+      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+  return info == NULL ? NULL : (void *)info->tls_session;
+}
+
+// How much is there, of what matters to the framing and the limits of a request.
+struct ntm_mhd_counts {
+  // Headers and query parameters.
+  int values;
+  int hosts;
+  int lengths;
+  int codings;
 };
 
 static inline enum MHD_Result ntm_mhd_count_one(void *context, enum MHD_ValueKind kind,
                                                 const char *name, const char *value) {
-  (void)kind;
   (void)value;
-  struct ntm_mhd_header_count *wanted = (struct ntm_mhd_header_count *)context;
-  if (strcasecmp(name, wanted->name) == 0) wanted->count++;
+  struct ntm_mhd_counts *counts = (struct ntm_mhd_counts *)context;
+  counts->values++;
+  if (kind != MHD_HEADER_KIND) return MHD_YES;
+  if (strcasecmp(name, "Host") == 0) counts->hosts++;
+  else if (strcasecmp(name, "Content-Length") == 0) counts->lengths++;
+  else if (strcasecmp(name, "Content-Encoding") == 0) counts->codings++;
   return MHD_YES;
 }
 
-// How often a header is there; in C because the iterator is called for every header.
-static inline int ntm_mhd_count_header(struct MHD_Connection *connection, const void *name) {
-  struct ntm_mhd_header_count wanted = {(const char *)name, 0};
-  MHD_get_connection_values(connection, MHD_HEADER_KIND, ntm_mhd_count_one, &wanted);
-  return wanted.count;
+// In C because the iterator is called for every header and query parameter; a combination of enum
+// values is none in Swift.
+static inline struct ntm_mhd_counts ntm_mhd_count(struct MHD_Connection *connection) {
+  struct ntm_mhd_counts counts = {0, 0, 0, 0};
+  MHD_get_connection_values(connection,
+                            (enum MHD_ValueKind)(MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND),
+                            ntm_mhd_count_one, &counts);
+  return counts;
 }
 
 // MHD_get_connection_info is variadic. The connection's socket, -1 if it is not known.
@@ -129,18 +164,6 @@ static inline void ntm_mhd_never_chunk(struct MHD_Response *response) {
 // Macros with casts, which Swift does not see.
 static const ssize_t ntm_mhd_end_of_stream = MHD_CONTENT_READER_END_OF_STREAM;
 static const ssize_t ntm_mhd_end_with_error = MHD_CONTENT_READER_END_WITH_ERROR;
-
-// What poll waits for to learn that the peer has ended its side. Linux has an event for it, which
-// the headers hide unless _GNU_SOURCE is defined.
-#ifdef __linux__
-#ifdef POLLRDHUP
-static const short ntm_mhd_end_event = POLLRDHUP;
-#else
-static const short ntm_mhd_end_event = 0x2000;
-#endif
-#else
-static const short ntm_mhd_end_event = POLLIN;
-#endif
 
 #ifdef __linux__
 // Swift's module of glibc does not have sys/eventfd.h.

@@ -3,31 +3,63 @@ import Logging
 /// What the server answers: every route, and the shape of every refusal.
 struct Application: HTTPHandler {
   let router: Router
+  private let admission: Admission
   private let maxStream: Int
   private let accessLog: AccessLog
+  private let metrics: HTTPMetrics
   private let logger: Logger
 
   init(pool: ModelPool, sessions: SessionTable, options: ServiceOptions, logger: Logger) {
+    let routes =
+      ProbeRoutes(sessions: sessions).routes + ContractRoutes().routes
+      + ModelRoutes(
+        pool: pool, sessions: sessions, isAdminAllowed: options.allowModelAdmin, logger: logger
+      ).routes
+      + SessionRoutes(pool: pool, sessions: sessions).routes
+      + StepRoute(sessions: sessions, maxReply: options.maxReply).routes
+      + EventRoute(sessions: sessions, maxReply: options.maxReply).routes
+      + InferenceRoutes(pool: pool, sessions: sessions, maxReply: options.maxReply).routes
+    metrics = HTTPMetrics(patterns: Router.patterns(of: routes) + [MetricsRoute.path])
     router = Router(
-      routes: ProbeRoutes().routes + ContractRoutes().routes
-        + ModelRoutes(
-          pool: pool, sessions: sessions, isAdminAllowed: options.allowModelAdmin, logger: logger
-        ).routes
-        + SessionRoutes(pool: pool, sessions: sessions).routes
-        + StepRoute(sessions: sessions, maxReply: options.maxReply).routes
-        + EventRoute(sessions: sessions, maxReply: options.maxReply).routes
-        + InferenceRoutes(pool: pool, sessions: sessions, maxReply: options.maxReply).routes)
+      routes: routes + MetricsRoute(pool: pool, sessions: sessions, http: metrics).routes)
+    admission = Admission(options)
     maxStream = options.maxStream
-    accessLog = AccessLog(logger, isOn: options.accessLog)
+    accessLog = AccessLog(
+      logger, isOn: options.accessLog, hasFields: options.structuredLog)
     self.logger = logger
   }
 
   func handle(_ request: HTTPRequest) -> HTTPOutcome {
+    if let answer = admit(request) { return .respond(answer) }
     do throws(Problem) {
       return try router.handle(request)
     } catch {
       return .respond(error.response)
     }
+  }
+
+  func admit(_ request: HTTPRequest) -> HTTPResponse? {
+    if request.notes.isAdmitted { return nil }
+    do throws(Problem) {
+      if let answer = try admission.admit(request) { return answer }
+      request.notes.isAdmitted = true
+      return nil
+    } catch {
+      return response(error, to: request)
+    }
+  }
+
+  /// A stopping server still says how it is to whoever asks on an open connection.
+  func isAnsweredWhileStopping(_ request: HTTPRequest) -> Bool {
+    let path = request.path
+    return ProbeRoutes.paths.contains(path) || path == MetricsRoute.path
+  }
+
+  func complete(_ response: inout HTTPResponse, to request: HTTPRequest) {
+    let id = request.id
+    response.name(id)
+    response.headers += admission.origins.headers(for: request.notes.foreignOrigin)
+    response.headers.append((RequestID.header, id))
   }
 
   func bodyLimit(for request: HTTPRequest) -> HTTPBodyLimit {
@@ -43,21 +75,58 @@ struct Application: HTTPHandler {
         )
       case .headersTooLarge:
         Problem(.headersTooLarge, "the request's headers are too long, or too many")
-      case .badFraming(let reason): Problem(.malformedRequest, reason)
+      case .targetTooLong(let limit):
+        Problem(
+          .targetTooLong, "path and query are longer than \(limit) bytes",
+          fields: ["limit": .number(limit)])
+      case .tooManyParameters(let limit):
+        Problem(
+          .targetTooLong, "the query has more than \(limit) parameters",
+          fields: ["limit": .number(limit)])
+      case .malformed(let reason): Problem(.malformedRequest, reason)
+      case .unsupportedCoding(let coding):
+        Problem(.unsupportedCoding, "Content-Encoding is \(coding); gzip is valid")
+      case .requestTimeout(let seconds):
+        Problem(
+          .requestTimeout, "the request was not complete after \(seconds) s",
+          fields: ["limit": .number(seconds)])
+      case .tooManyConnections(let limit):
+        Problem(
+          .limitReached, "\(limit) connections are open; try again in a moment",
+          fields: ["limit": .number(limit)])
+      case .tooManyConnectionsOfAddress(let limit):
+        Problem(
+          .tooManyConnections, "\(limit) connections are open from your address",
+          fields: ["limit": .number(limit)])
       case .bodyNotStored:
         Problem(.limitReached, "there is no room to store the body; nothing of it was applied")
       case .draining: Problem(.stopping, "the server is stopping and takes no more requests")
       case .overloaded: Problem(.overloaded, "too much work is waiting; try again in a moment")
       case .unanswered: Problem(.internalError, "the request was given up without an answer")
       }
-    return InferenceRoutes.isInference(request)
-      ? problem.response.withInferenceError : problem.response
+    return response(problem, to: request)
+  }
+
+  private func response(_ problem: Problem, to request: HTTPRequest) -> HTTPResponse {
+    InferenceRoutes.isInference(request) ? problem.response.withInferenceError : problem.response
   }
 
   func completed(_ request: HTTPRequest, status: Int, responseBytes: Int, duration: UInt64) {
+    // What was refused before it came to the router has no route yet.
+    let route = request.notes.route ?? router.pattern(of: request.path)
+    metrics.answered(route, request.method, status, nanoseconds: duration)
     accessLog.write(request, status: status, responseBytes: responseBytes, duration: duration)
     if status >= 500 {
-      logger.warning("\(request.summary) failed with \(status)")
+      logger.warning("\(request.summary) failed with \(status)", metadata: request.logMetadata)
     }
+  }
+}
+
+extension Admission {
+  fileprivate init(_ options: ServiceOptions) {
+    hosts = options.hostNames.map(HostRules.init)
+    origins = OriginRules(options.allowedOrigins)
+    keys = options.apiKeys
+    areMetricsOpen = options.openMetrics
   }
 }

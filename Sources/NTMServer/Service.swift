@@ -17,8 +17,31 @@ public struct ServiceOptions: Sendable {
   /// Bytes of the longest body that is a stream of lines.
   public var maxStream = 1 << 30
   public var accessLog = false
+  /// Whether a program reads the log: the access log then has its figures as metadata, too.
+  public var structuredLog = false
+  /// Keys of which each request must bring one; nil where none is needed.
+  public var apiKeys: APIKeys?
+  /// Whether `/metrics` is for anybody, also where keys are needed.
+  public var openMetrics = false
+  /// Web sites whose pages may use the service, such as "https://example.org"; "*" is any.
+  public var allowedOrigins: [String] = []
+  /// Names by which clients may call the server, beside its own.
+  public var allowedHosts: [String] = []
 
   public init() {}
+
+  /// Whether this can be one of `allowedOrigins`.
+  public static func isOrigin(_ text: String) -> Bool { OriginRules.isOrigin(text) }
+
+  /// Whether this can be one of `allowedHosts`.
+  public static func isHostName(_ text: String) -> Bool { HostRules.isName(text) }
+
+  /// Names by which clients may call the server; nil for any. A server that only this machine can
+  /// reach must be called by one that means this machine: see `HostRules`.
+  var hostNames: [String]? {
+    guard !allowedHosts.isEmpty || (try? http.isLoopback()) == true else { return nil }
+    return HostRules.loopback + [http.host] + allowedHosts
+  }
 }
 
 /// Neural Turing Machines over HTTP: a pool of models, and sessions that own a memory each.
@@ -28,6 +51,7 @@ public final class Service: Sendable {
   private let logger: Logger
   private let sessions: SessionTable
   private let reaper: Reaper
+  private let keys: APIKeys?
 
   public init(pool: ModelPool, options: ServiceOptions = ServiceOptions(), logger: Logger) {
     self.pool = pool
@@ -42,10 +66,12 @@ public final class Service: Sendable {
       options: http,
       handler: Application(pool: pool, sessions: sessions, options: options, logger: logger))
     reaper = Reaper(sessions)
+    keys = options.apiKeys
   }
 
   /// Listens, and returns when connections are accepted.
   public func start() throws(HTTPServerError) {
+    sessions.isClosed = false
     try server.start()
     try reaper.start()
   }
@@ -66,9 +92,25 @@ public final class Service: Sendable {
     }
   }
 
+  /// Reads the file of keys again, and logs what came of it. Where it is bad, the keys stay as they
+  /// were.
+  public func reloadKeys() {
+    guard let keys else { return }
+    do throws(APIKeyError) {
+      try keys.reload()
+      logger.notice("read the file of keys; \(keys.count) are valid")
+    } catch {
+      logger.error("\(error); the keys are what they were")
+    }
+  }
+
+  /// Makes no more sessions, and says by `/readyz` that it is about to stop; all else goes on.
+  public func retire() { sessions.isClosed = true }
+
   /// Takes no more connections or requests, lets those that are running finish, and ends.
   @discardableResult
   public func stop(drainTimeout: Duration) -> HTTPServer.Ending {
+    sessions.isClosed = true
     reaper.stop()
     sessions.stopWatching()
     return server.stop(drainTimeout: drainTimeout)

@@ -27,7 +27,9 @@ struct Environment {
     }
     var completed = arguments
     for name in options.valueOptions where !arguments.has(name) {
-      if let value = value(of: name) { completed += ["--\(name)=\(value)"] }
+      guard let value = value(of: name) else { continue }
+      let values = options.listOptions.contains(name) ? value.elements : [value]
+      completed += values.map { "--\(name)=\($0)" }
     }
     for name in options.flags where !arguments.has(name) {
       guard let value = value(of: name) else { continue }
@@ -55,7 +57,21 @@ struct Environment {
 /// A subcommand whose options environment variables can set.
 protocol EnvironmentOptions {
   static var valueOptions: [String] { get }
+  /// Those of them that may be there several times; a variable has commas between the values.
+  static var listOptions: [String] { get }
   static var flags: [String] { get }
+}
+
+extension EnvironmentOptions {
+  static var listOptions: [String] { [] }
+}
+
+extension String {
+  /// What stands between commas, without spaces around it.
+  fileprivate var elements: [String] {
+    split(separator: ",").map { String($0.drop { $0 == " " }.prefix { $0 != " " }) }
+      .filter { !$0.isEmpty }
+  }
 }
 
 extension [String] {

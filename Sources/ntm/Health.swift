@@ -1,4 +1,5 @@
 import ArgumentParser
+import NTMServer
 
 #if canImport(Glibc)
   import Glibc
@@ -50,7 +51,38 @@ struct Health: ParsableCommand, EnvironmentOptions {
       .compactMap { get(path, host: host, at: $0!.pointee) }.first
   }
 
+  /// Over TLS where the server speaks only that, which shows in that it closes the connection without
+  /// an answer to plain HTTP. Nobody is to be told what the server was started with.
   private static func get(_ path: String, host: String, at address: addrinfo) -> String? {
+    let request = "GET \(path) HTTP/1.0\r\nHost: \(host)\r\n\r\n"
+    let plain = withConnection(to: address) { connection -> Answer in
+      guard send(connection, request, request.utf8.count, 0) == request.utf8.count else {
+        return .closed
+      }
+      var reply = [UInt8](repeating: 0, count: 256)
+      let count = recv(connection, &reply, reply.count, 0)
+      if count == 0 || count < 0 && errno == ECONNRESET { return .closed }
+      return count > 0 ? .bytes(Array(reply.prefix(count))) : .none
+    }
+    let reply: [UInt8]? =
+      switch plain {
+      case .bytes(let bytes): bytes
+      case .closed: withConnection(to: address) { TLSClient.exchange(request, over: $0) } ?? nil
+      case nil, .none?: nil
+      }
+    return reply.map { String(decoding: $0.prefix { $0 != 13 && $0 != 10 }, as: UTF8.self) }
+  }
+
+  private enum Answer {
+    case bytes([UInt8])
+    case closed
+    case none
+  }
+
+  /// - Returns: nil where nobody listens
+  private static func withConnection<Result>(
+    to address: addrinfo, _ body: (Int32) -> Result
+  ) -> Result? {
     let connection = socket(address.ai_family, address.ai_socktype, address.ai_protocol)
     guard connection >= 0 else { return nil }
     defer { close(connection) }
@@ -58,11 +90,6 @@ struct Health: ParsableCommand, EnvironmentOptions {
     setsockopt(
       connection, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     guard connect(connection, address.ai_addr, address.ai_addrlen) == 0 else { return nil }
-    let request = "GET \(path) HTTP/1.0\r\nHost: \(host)\r\n\r\n"
-    guard send(connection, request, request.utf8.count, 0) == request.utf8.count else { return nil }
-    var reply = [UInt8](repeating: 0, count: 256)
-    let count = recv(connection, &reply, reply.count, 0)
-    guard count > 0 else { return nil }
-    return String(decoding: reply.prefix(count).prefix { $0 != 13 && $0 != 10 }, as: UTF8.self)
+    return body(connection)
   }
 }

@@ -7,8 +7,9 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     abstract: "Serve the models of a folder over HTTP.",
     discussion: """
       Every option is also an environment variable: --session-ttl is NTM_SESSION_TTL. What stands \
-      on the command line wins. SIGTERM and SIGINT stop the server: running requests finish first. \
-      SIGHUP reads the folder of models again, with --allow-model-admin.
+      on the command line wins. SIGTERM and SIGINT stop the server: running requests finish first, \
+      unless another of them comes, which ends it at once. SIGHUP reads the file of keys again and, \
+      with --allow-model-admin, the folder of models.
       """)
 
   @Option(help: "Folder of model files (*.safetensors); a model is named after its file.")
@@ -19,6 +20,12 @@ struct Serve: ParsableCommand, EnvironmentOptions {
 
   @Option(help: "Port to listen on; 0 takes any that is free.")
   var port = 8080
+
+  @Option(help: "File with the certificate and its chain (PEM), for HTTPS.")
+  var tlsCertificate: String?
+
+  @Option(help: "File with the certificate's private key (PEM, without a passphrase).")
+  var tlsKey: String?
 
   @Option(help: "Model of a session that names none; without it, the only one there is.")
   var defaultModel: String?
@@ -54,8 +61,16 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   @Option(help: "Most open connections.")
   var maxConnections = 8192
 
+  @Option(
+    help: "Most open connections of one IPv4 address or IPv6 network (/64); 0 for any number.")
+  var maxConnectionsPerAddress = 0
+
   @Option(help: "Time without a byte after which a connection is closed.")
   var idleTimeout = TimeSpan(seconds: 60)
+
+  @Option(
+    help: "Time for a request to arrive; a body gets a second more for every 16 kB that have come.")
+  var requestTimeout = TimeSpan(seconds: 60)
 
   @Option(help: "Threads that serve connections (default: one for each processor).")
   var eventLoops: Int?
@@ -63,8 +78,38 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   @Option(help: "Threads for work that takes long (default: four for each processor).")
   var workers: Int?
 
+  @Option(help: "Most pieces of such work that wait for a thread.")
+  var maxQueue = 256
+
   @Option(help: "Time that running requests get to finish when the server stops.")
   var drainTimeout = TimeSpan(seconds: 30)
+
+  @Option(
+    help: "Time between the signal to stop and the stop, for load balancers to see /readyz.")
+  var drainDelay: TimeSpan?
+
+  @Option(help: "File of API keys, a line \"name: key\" for each; requests need one of them.")
+  var apiKeyFile: String?
+
+  @Flag(help: "Listen where others can reach the server without asking them for a key.")
+  var noAuth = false
+
+  @Flag(help: "Give /metrics to those without a key, too.")
+  var openMetrics = false
+
+  @Option(
+    help: """
+      Web site whose pages may use the server, such as https://example.org, or * for any; may be \
+      there several times.
+      """)
+  var corsOrigin: [Origin] = []
+
+  @Option(
+    help: """
+      Name by which clients may call the server, beside --host; may be there several times. Only \
+      names that mean this machine are taken where it listens on them alone.
+      """)
+  var allowedHost: [HostName] = []
 
   @Flag(help: "Log every request: method, path, status, bytes, microseconds.")
   var accessLog = false
@@ -72,38 +117,59 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   @Option(help: "Least important log lines to show: trace, debug, info, notice, warning, error.")
   var logLevel = LogLevel(level: .info)
 
+  @Option(help: "Form of the log: text, or json for an object on each line.")
+  var logFormat = LogFormat.text
+
   static let valueOptions = [
-    "models", "host", "port", "default-model", "session-ttl", "max-keep-alive", "max-sessions",
-    "max-session-bytes",
-    "max-body", "max-reply", "max-stream", "max-connections", "idle-timeout", "event-loops",
-    "workers",
-    "drain-timeout", "log-level",
+    "models", "host", "port", "tls-certificate", "tls-key", "default-model", "session-ttl",
+    "max-keep-alive", "max-sessions", "max-session-bytes", "max-body", "max-reply", "max-stream",
+    "max-connections", "max-connections-per-address", "idle-timeout", "request-timeout",
+    "event-loops", "workers", "max-queue", "drain-timeout", "drain-delay", "api-key-file",
+    "cors-origin", "allowed-host", "log-level", "log-format",
   ]
-  static let flags = ["skip-bad-models", "allow-model-admin", "access-log"]
+  static let listOptions = ["cors-origin", "allowed-host"]
+  static let flags = [
+    "skip-bad-models", "allow-model-admin", "no-auth", "open-metrics", "access-log",
+  ]
 
   func validate() throws {
     guard maxSessions > 0 else {
       throw ValidationError("--max-sessions is \(maxSessions); a number from 1 on is valid")
+    }
+    guard (tlsCertificate == nil) == (tlsKey == nil) else {
+      throw ValidationError("--tls-certificate and --tls-key are needed together")
+    }
+    guard !noAuth || apiKeyFile == nil else {
+      throw ValidationError(
+        "--no-auth asks for no key, and --api-key-file for one: give one of them")
     }
   }
 
   func run() throws {
     // Before any thread is started, because threads inherit it.
     let signals = Signals.caught([.interrupt, .terminate, .hangUp])
-    LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+    logFormat.bootstrap()
     var logger = Logger(label: "ntm")
     logger.logLevel = logLevel.level
 
+    var options = options
+    if let tlsCertificate, let tlsKey {
+      options.http.tls = try TLSIdentity(certificateFile: tlsCertificate, keyFile: tlsKey)
+    }
     let pool = try ModelPool.load(
       folder: models, skippingBad: skipBadModels, default: defaultModel,
       largestState: maxSessionBytes.bytes
     ) {
       logger.error("refused \($0): \($1)")
     }
+    let keys = try apiKeyFile.map { try APIKeys(path: $0) }
+    try checkAccess(keys, logger)
+    options.apiKeys = keys
     let service = Service(pool: pool, options: options, logger: logger)
     try service.start()
+    let scheme = options.http.tls == nil ? "http" : "https"
     let address = host.contains(":") ? "[\(host)]" : host
-    logger.notice("serving \(pool.current) on http://\(address):\(service.port ?? port)")
+    logger.notice("serving \(pool.current) on \(scheme)://\(address):\(service.port ?? port)")
 
     var signal = signals.wait()
     while signal == .hangUp {
@@ -111,6 +177,13 @@ struct Serve: ParsableCommand, EnvironmentOptions {
       signal = signals.wait()
     }
     logger.notice("stopping: \(signal)")
+    if let drainDelay {
+      service.retire()
+      // Somebody who asks again does not want to wait for load balancers.
+      signals.waitForStop(atMost: drainDelay.seconds)
+    }
+    // Nor, now, for requests.
+    Signals.endProcess(at: [.interrupt, .terminate])
     switch service.stop(drainTimeout: .seconds(drainTimeout.seconds)) {
     case .drained, .notRunning: logger.notice("stopped")
     case .abandoned(let requests):
@@ -120,8 +193,13 @@ struct Serve: ParsableCommand, EnvironmentOptions {
 
   /// What SIGHUP is for: reads again what may have been changed.
   private func reread(_ service: Service, _ signals: Signals, _ logger: Logger) {
+    service.reloadKeys()
     guard allowModelAdmin else {
-      logger.notice("SIGHUP changes nothing: the server was started without --allow-model-admin")
+      if apiKeyFile != nil { return }
+      logger.notice(
+        """
+        SIGHUP changes nothing: the server was started without --allow-model-admin and --api-key-file
+        """)
       return
     }
     service.reloadModels(unless: { signals.isStopPending })
@@ -133,7 +211,10 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     options.http.port = port
     options.http.maxBodyBytes = maxBody.bytes
     options.http.maxConnections = maxConnections
+    options.http.maxConnectionsPerAddress = maxConnectionsPerAddress
     options.http.idleTimeout = Int(idleTimeout.seconds.rounded(.up))
+    options.http.requestTimeout = Int(requestTimeout.seconds.rounded(.up))
+    options.http.maxQueuedWork = maxQueue
     if let eventLoops { options.http.eventLoops = eventLoops }
     if let workers { options.http.workers = workers }
     options.sessionTimeToLive = sessionTtl.seconds
@@ -144,20 +225,26 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     options.allowModelAdmin = allowModelAdmin
     options.maxStream = maxStream.bytes
     options.accessLog = accessLog
+    options.structuredLog = logFormat == .json
+    options.openMetrics = openMetrics
+    options.allowedOrigins = corsOrigin.map(\.text)
+    options.allowedHosts = allowedHost.map(\.text)
     return options
   }
-}
 
-/// A level of swift-log by its name.
-struct LogLevel: ExpressibleByArgument {
-  let level: Logger.Level
-
-  init(level: Logger.Level) { self.level = level }
-
-  init?(argument: String) {
-    guard let level = Logger.Level(rawValue: argument) else { return nil }
-    self.level = level
+  /// Warns of what may be an oversight.
+  ///
+  /// - Throws: where anybody could use the server and nobody has said so.
+  private func checkAccess(_ keys: APIKeys?, _ logger: Logger) throws {
+    if let keys, keys.isReadableByOthers {
+      logger.warning("others than its owner can read the keys: chmod 600 \(apiKeyFile ?? "")")
+    }
+    guard keys == nil, try !options.http.isLoopback() else { return }
+    guard noAuth else {
+      throw Failure(
+        "--host \(host) lets others than this machine reach the server: give it keys by "
+          + "--api-key-file FILE, or say --no-auth if anybody may use it")
+    }
+    logger.warning("anybody who reaches \(host) may use the server, because of --no-auth")
   }
-
-  var defaultValueDescription: String { level.rawValue }
 }

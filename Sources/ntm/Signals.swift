@@ -45,14 +45,30 @@ struct Signals {
     wakeupWriter = ends[1]
     // Globals are made at their first use, which must not be in the handler.
     pendingSignals.store(0, ordering: .relaxed)
-    var action = sigaction()
-    let handler: @convention(c) (Int32) -> Void = { number in
+    handle(signals) { number in
       let code = errno
       pendingSignals.bitwiseOr(1 << UInt32(number), ordering: .sequentiallyConsistent)
       var byte: UInt8 = 0
       _ = write(wakeupWriter, &byte, 1)
       errno = code
     }
+    signal(SIGPIPE, SIG_IGN)
+    // Whoever started this process may have blocked them.
+    var all = sigset_t()
+    sigemptyset(&all)
+    for signal in signals { sigaddset(&all, signal.number) }
+    pthread_sigmask(SIG_UNBLOCK, &all, nil)
+    return Signals(reader: ends[0])
+  }
+
+  /// Lets signals end the process from now on, with the status by which shells say so (130, 143). Not
+  /// by the system's own action, which it does not take where the process is the first of a container.
+  static func endProcess(at signals: [Signal]) {
+    handle(signals) { _exit(128 + $0) }
+  }
+
+  private static func handle(_ signals: [Signal], by handler: @convention(c) (Int32) -> Void) {
+    var action = sigaction()
     #if canImport(Darwin)
       action.__sigaction_u.__sa_handler = handler
     #else
@@ -60,16 +76,7 @@ struct Signals {
     #endif
     // Reads and writes that are under way go on.
     action.sa_flags = Int32(SA_RESTART)
-    var all = sigset_t()
-    sigemptyset(&all)
-    for signal in signals {
-      sigaction(signal.number, &action, nil)
-      sigaddset(&all, signal.number)
-    }
-    signal(SIGPIPE, SIG_IGN)
-    // Whoever started this process may have blocked them.
-    pthread_sigmask(SIG_UNBLOCK, &all, nil)
-    return Signals(reader: ends[0])
+    for signal in signals { sigaction(signal.number, &action, nil) }
   }
 
   /// Waits for one. Of several the most urgent is first; one that comes again before it is taken is
@@ -84,6 +91,16 @@ struct Signals {
       // A signal is noted before its byte is written, so none is slept over.
       var bytes: (UInt64, UInt64) = (0, 0)
       _ = read(reader, &bytes, MemoryLayout.size(ofValue: bytes))
+    }
+  }
+
+  /// Waits for one that asks to stop, so many seconds at most.
+  func waitForStop(atMost seconds: Double) {
+    var rest = seconds
+    while rest > 0, !isStopPending {
+      // Short slices, in place of a deadline for `poll`: this happens once in a process' life.
+      usleep(UInt32(min(rest, 0.05) * 1e6))
+      rest -= 0.05
     }
   }
 

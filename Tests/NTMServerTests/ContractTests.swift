@@ -45,18 +45,18 @@ import Testing
       #expect(response.header("Cache-Control") == "no-cache")
       #expect(response.body == document.body)
       let digest = SHA256.hash(data: response.body).map { String(format: "%02x", $0) }.joined()
-      #expect(response.header("ETag") == "\"\(digest)\"")
+      #expect(response.header("ETag") == "W/\"\(digest)\"")
     }
   }
 
   @Test(arguments: [
-    (tags: "TAG", status: 304), (tags: "W/TAG", status: 304), (tags: "\"a\", TAG", status: 304),
+    (tags: "W/TAG", status: 304), (tags: "TAG", status: 304), (tags: "\"a\", W/TAG", status: 304),
     (tags: "*", status: 304), (tags: "\"a\"", status: 200), (tags: "", status: 200),
   ])
   func whoHasItIsNotSentItAgain(_ expected: (tags: String, status: Int)) async throws {
     try await withService(.router) { client in
       let tag = try #require(try await client.get("/openapi.yaml").header("ETag"))
-      let tags = expected.tags.replacingOccurrences(of: "TAG", with: tag)
+      let tags = expected.tags.replacingOccurrences(of: "TAG", with: tag.dropFirst(2))
       let response = try await client.get("/openapi.yaml", headers: [("If-None-Match", tags)])
       #expect(response.status == expected.status)
       #expect(response.header("ETag") == tag)

@@ -16,6 +16,13 @@ struct EnvironmentTests {
     var variable: String { "NTM_" + option.uppercased().replacing("-", with: "_") }
   }
 
+  // Made once, and only read.
+  nonisolated(unsafe) private static let keys: TemporaryFolder = {
+    let folder = try! TemporaryFolder()
+    try! folder.write("keys", "alice: 0123456789abcdef\n")
+    return folder
+  }()
+
   static let cases = [
     Case(
       option: "models", bad: "/no/such/folder", complaint: "the folder of models, /no/such/folder",
@@ -28,7 +35,7 @@ struct EnvironmentTests {
     Case(option: "port", bad: "http", complaint: "'http' is invalid for '--port", good: "0"),
     Case(option: "default-model", bad: "none", complaint: "\"none\" is not among", good: "copy"),
     Case(option: "session-ttl", bad: "0", complaint: "'--session-ttl", good: "1h"),
-    Case(option: "session-ttl", bad: "-1", complaint: "'--session-ttl", good: "90"),
+    Case(option: "session-ttl", bad: "-1", complaint: "'--session-ttl", good: "3600"),
     Case(option: "session-ttl", bad: "1w", complaint: "'--session-ttl", good: "7d"),
     Case(option: "max-keep-alive", bad: "always", complaint: "'--max-keep-alive", good: "never"),
     Case(option: "session-ttl", bad: "nan", complaint: "'--session-ttl", good: "0.5s"),
@@ -44,11 +51,27 @@ struct EnvironmentTests {
     Case(option: "max-reply", bad: "M", complaint: "'--max-reply", good: "1T"),
     Case(option: "max-stream", bad: "1Q", complaint: "'--max-stream", good: "1G"),
     Case(option: "max-connections", bad: "0", complaint: "0 is not from", good: "100"),
+    Case(
+      option: "max-connections-per-address", bad: "-1", complaint: "-1 is not from", good: "50"),
+    Case(option: "request-timeout", bad: "0", complaint: "'--request-timeout", good: "1m"),
+    Case(option: "request-timeout", bad: "2d", complaint: "172800 is not from", good: "1m"),
+    Case(option: "max-queue", bad: "0", complaint: "0 is not from", good: "10"),
     Case(option: "idle-timeout", bad: "2d", complaint: "172800 is not from", good: "60"),
     Case(option: "event-loops", bad: "0", complaint: "0 is not from", good: "1"),
     Case(option: "workers", bad: "0", complaint: "0 is not from", good: "1"),
     Case(option: "workers", bad: "x", complaint: "'--workers", good: "2"),
     Case(option: "drain-timeout", bad: "soon", complaint: "'--drain-timeout", good: "10s"),
+    Case(option: "drain-delay", bad: "0", complaint: "'--drain-delay", good: "0.1s"),
+    Case(
+      option: "api-key-file", bad: "/no/such/file", complaint: "the file of keys, /no/such/file",
+      good: keys.file("keys")),
+    Case(
+      option: "cors-origin", bad: "a.example", complaint: "'--cors-origin",
+      good: "https://a.example"),
+    Case(
+      option: "allowed-host", bad: "a.example:80", complaint: "'--allowed-host",
+      good: "a.example"),
+    Case(option: "log-format", bad: "xml", complaint: "'--log-format", good: "text"),
     Case(option: "log-level", bad: "loud", complaint: "'--log-level", good: "info"),
   ]
 
@@ -63,7 +86,9 @@ struct EnvironmentTests {
     // Those with a value are those that the help shows with one.
     let withValue = Set(help.output.matches(of: /--([a-z][a-z-]*) </).map { String($0.1) })
     #expect(withValue == Set(Serve.valueOptions))
-    #expect(Set(Self.cases.map(\.option)) == Set(Serve.valueOptions))
+    // Those of TLS need files, and have tests of their own.
+    let tls = ["tls-certificate", "tls-key"]
+    #expect(Set(Self.cases.map(\.option) + tls) == Set(Serve.valueOptions))
   }
 
   @Test func everyOptionOfHealthHasAVariable() throws {
@@ -114,7 +139,9 @@ struct EnvironmentTests {
   @Test func goodValuesAreTakenFromTheEnvironment() async throws {
     var environment: [String: String] = [:]
     for option in Self.cases { environment[option.variable] = option.good }
-    environment["NTM_SESSION_TTL"] = "90"
+    environment["NTM_SESSION_TTL"] = "900"
+    // A test of its own: requests would need a key.
+    environment["NTM_API_KEY_FILE"] = nil
     environment["NTM_MAX_SESSIONS"] = "2"
     environment["NTM_MAX_SESSION_BYTES"] = "1G"
     environment["NTM_MAX_BODY"] = "1k"
@@ -127,7 +154,7 @@ struct EnvironmentTests {
     let format = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
     let used = try format.parse(try #require(session["last_activity"] as? String))
     let ends = try format.parse(try #require(session["expires_at"] as? String))
-    #expect(ends.timeIntervalSince(used) == 90)
+    #expect(ends.timeIntervalSince(used) == 900)
     let id = try #require(session["id"] as? String)
     #expect(
       try await server.send(
@@ -162,6 +189,17 @@ struct EnvironmentTests {
     let environment = Environment(variables: ["NTM_ACCESS_LOG": value])
     #expect(
       try environment.completing(["serve"]) == (isOn ? ["serve", "--access-log"] : ["serve"]))
+  }
+
+  @Test func aListHasCommas() throws {
+    let environment = Environment(variables: [
+      "NTM_CORS_ORIGIN": "https://a.example, http://b.example:80,", "NTM_MODELS": "a,b",
+    ])
+    #expect(
+      try environment.completing(["serve"]) == [
+        "serve", "--models=a,b", "--cors-origin=https://a.example",
+        "--cors-origin=http://b.example:80",
+      ])
   }
 
   @Test func aFlagThatIsNeitherIsRefused() throws {

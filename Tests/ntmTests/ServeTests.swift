@@ -29,7 +29,7 @@ struct ServeTests {
 
   @Test(arguments: ["127.0.0.1", "localhost", "0.0.0.0"])
   func listensWhereItIsTold(_ host: String) async throws {
-    let server = try Server(["--host", host])
+    let server = try Server(["--host", host] + (host == "0.0.0.0" ? ["--no-auth"] : []))
     #expect(server.process.errors.contains("on http://\(host):\(server.port)\n"))
     #expect(try await server.send("GET", "/livez").status == 200)
   }
@@ -109,6 +109,22 @@ struct ServeTests {
     let ending = try server.process.waitForEnd()
     #expect(ending.status == 0)
     #expect(ending.errors.contains("stopped\n"))
+  }
+
+  /// A request that never ends holds the server up; a second signal does not wait for it.
+  @Test(arguments: [(SIGTERM, 143), (SIGINT, 130)] as [(Int32, Int32)])
+  func aSecondSignalEndsItAtOnce(_ signal: Int32, _ status: Int32) throws {
+    let server = try Server(["--drain-timeout", "1h"])
+    let request = try PartialRequest(port: server.port)
+    server.process.signal(SIGTERM)
+    try server.process.wait(for: "notice") {
+      server.process.errors.contains("stopping: SIGTERM\n") ? () : nil
+    }
+    server.process.signal(signal)
+    let ending = try server.process.waitForEnd()
+    #expect(ending.status == status)
+    #expect(!ending.errors.contains("stopped"))
+    withExtendedLifetime(request) {}
   }
 
   // MARK: Logging

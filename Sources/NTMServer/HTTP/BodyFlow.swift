@@ -26,9 +26,18 @@ extension EventLoop {
 
   /// A body is coming.
   ///
-  /// - Parameter length: nil where it isn't known
+  /// - Parameters:
+  ///   - length: nil where it isn't known
+  ///   - codings: how many `Content-Encoding` there are
   /// - Returns: why it is not taken
-  func expectBody(of record: RequestRecord, length: UInt64?) -> HTTPRefusal? {
+  func expectBody(of record: RequestRecord, length: UInt64?, codings: Int) -> HTTPRefusal? {
+    if codings > 0 {
+      switch ContentCoding.Request(record.connection.header("Content-Encoding"), count: codings) {
+      case .identity: break
+      case .gzip: record.decompressor = GzipDecompressor()
+      case .unknown(let coding): return .unsupportedCoding(coding)
+      }
+    }
     switch handler.bodyLimit(for: HTTPRequest(record)) {
     case .memory(let limit): record.bodyLimit = max(0, min(limit, settings.maxBodyBytes))
     case .spooled(let limit):
@@ -36,8 +45,9 @@ extension EventLoop {
       record.isSpooled = true
     }
     guard let length else { return nil }
-    guard length <= UInt64(record.bodyLimit) else { return .bodyTooLarge(limit: record.bodyLimit) }
+    guard length <= UInt64(sentLimit(record)) else { return .bodyTooLarge(limit: record.bodyLimit) }
     record.expectedBytes = Int(length)
+    // Of a packed one it is the least that it takes.
     record.body.reserveCapacity(min(Int(length), Self.largestReservation))
     return nil
   }
@@ -46,13 +56,54 @@ extension EventLoop {
   func receive(_ part: UnsafeRawBufferPointer, _ record: RequestRecord) -> Bool {
     record.receivedBytes += part.count
     if record.bodyRefusal == nil {
-      record.bodyRefusal =
-        record.receivedBytes > record.bodyLimit
-        ? .bodyTooLarge(limit: record.bodyLimit) : store(part, record)
+      record.bodyRefusal = take(part, record)
       if record.bodyRefusal != nil { record.dropBody() }
     }
-    if record.receivedBytes != record.expectedBytes { record.connection.noticeEndOfStream() }
+    if record.receivedBytes != record.expectedBytes {
+      record.connection.socket.noticeEndOfStream()
+    }
     return record.bodyRefusal == nil || record.receivedBytes - record.bodyLimit <= discardLimit
+  }
+
+  /// The body is complete.
+  ///
+  /// - Returns: why it is of no use
+  func endBody(of record: RequestRecord) -> HTTPRefusal? {
+    guard let decompressor = record.decompressor else { return nil }
+    record.decompressor = nil
+    if decompressor.isComplete { return nil }
+    record.dropBody()
+    return .malformed(reason: "the body's gzip ends too early")
+  }
+
+  /// Bytes that may come: what can't be packed becomes a little longer by it.
+  private func sentLimit(_ record: RequestRecord) -> Int {
+    guard record.decompressor != nil else { return record.bodyLimit }
+    let (limit, overflow) = record.bodyLimit.addingReportingOverflow(record.bodyLimit / 1000 + 1024)
+    return overflow ? .max : limit
+  }
+
+  private func take(_ part: UnsafeRawBufferPointer, _ record: RequestRecord) -> HTTPRefusal? {
+    guard record.receivedBytes <= sentLimit(record) else {
+      return .bodyTooLarge(limit: record.bodyLimit)
+    }
+    guard let decompressor = record.decompressor else { return keep(part, record) }
+    var refusal: HTTPRefusal?
+    do throws(GzipDecompressor.Failure) {
+      try decompressor.decompress(part) { block in
+        refusal = keep(block, record)
+        return refusal == nil
+      }
+      return refusal
+    } catch {
+      return .malformed(reason: "the body's gzip is damaged: \(error.reason)")
+    }
+  }
+
+  private func keep(_ part: UnsafeRawBufferPointer, _ record: RequestRecord) -> HTTPRefusal? {
+    record.bodyBytes += part.count
+    return record.bodyBytes > record.bodyLimit
+      ? .bodyTooLarge(limit: record.bodyLimit) : store(part, record)
   }
 
   private func store(_ part: UnsafeRawBufferPointer, _ record: RequestRecord) -> HTTPRefusal? {

@@ -8,6 +8,8 @@ import Synchronization
 final class EventLoop: @unchecked Sendable {
   struct Settings: Sendable {
     let limits: MicroHTTPD.Limits
+    /// Seconds that a request may take to arrive; 0 for any time.
+    let requestSeconds: Int
     let maxBodyBytes: Int
     let temporaryDirectory: String
     let log: @Sendable (String) -> Void
@@ -16,6 +18,7 @@ final class EventLoop: @unchecked Sendable {
   let handler: any HTTPHandler
   let settings: Settings
   let workers: WorkerPool
+  let connectionLimits: ConnectionLimits
   private let wakeup: Wakeup
   private var daemon: MicroHTTPD.Daemon?
 
@@ -25,6 +28,14 @@ final class EventLoop: @unchecked Sendable {
   private(set) var isDraining = false
   /// The deadline has passed: nothing is begun any more.
   private(set) var hasGivenUp = false
+  /// Every open connection.
+  var clients: [ObjectIdentifier: ConnectionRecord] = [:]
+  /// The place of a connection between its admission and its beginning.
+  var placeTaken: ConnectionLimits.Place?
+  /// When to look next for requests that take too long (monotonic nanoseconds).
+  var nextSlowLook: UInt64 = 0
+  /// For replies that are packed here.
+  lazy var compressor = GzipCompressor()
   /// Requests that are answered by a stream, until their completion.
   var streams: [ObjectIdentifier: RequestRecord] = [:]
   /// When to look next for clients that have left (monotonic nanoseconds).
@@ -42,11 +53,13 @@ final class EventLoop: @unchecked Sendable {
   private let abandoned = Atomic<Int>(0)
 
   init(
-    handler: any HTTPHandler, settings: Settings, workers: WorkerPool
+    handler: any HTTPHandler, settings: Settings, workers: WorkerPool,
+    connectionLimits: ConnectionLimits
   ) throws(HTTPServerError) {
     self.handler = handler
     self.settings = settings
     self.workers = workers
+    self.connectionLimits = connectionLimits
     wakeup = try Wakeup()
   }
 
@@ -55,9 +68,11 @@ final class EventLoop: @unchecked Sendable {
   }
 
   /// Begins to listen. Connections wait until the loop runs.
-  func listen(on address: ListenAddress) throws(HTTPServerError) {
+  ///
+  /// - Parameter tls: nil for plain HTTP
+  func listen(on address: ListenAddress, tls: TLSIdentity?) throws(HTTPServerError) {
     daemon = try MicroHTTPD.Daemon(
-      address: address, limits: settings.limits, loop: self, wakeup: wakeup)
+      address: address, limits: settings.limits, tls: tls, loop: self, wakeup: wakeup)
   }
 
   /// Closes what `listen` opened, where `run` is not called.
@@ -110,6 +125,7 @@ final class EventLoop: @unchecked Sendable {
       }
       daemon.waitAndRun(limit: limit)
       lookForDisconnects()
+      lookForSlowRequests()
     }
     close()
   }

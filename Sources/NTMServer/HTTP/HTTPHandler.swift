@@ -5,14 +5,27 @@ protocol HTTPHandler: Sendable {
   /// served.
   func handle(_ request: HTTPRequest) -> HTTPOutcome
 
+  /// Called on an event loop when the headers of a request that has a body are here.
+  ///
+  /// - Returns: an answer where the body is not worth waiting for; the connection is closed then
+  func admit(_ request: HTTPRequest) -> HTTPResponse?
+
+  /// Whether a request is handled even while the server stops. Asked on an event loop, then.
+  func isAnsweredWhileStopping(_ request: HTTPRequest) -> Bool
+
+  /// Called once with every response before it is sent, refusals and the heads of streams included,
+  /// on the thread that the request belongs to: the place for what all have.
+  func complete(_ response: inout HTTPResponse, to request: HTTPRequest)
+
   /// How much of a body is taken, and where to. Called on an event loop when the headers of a
   /// request that has a body are here. What is not said here is in memory, up to the server's
   /// `maxBodyBytes`.
   func bodyLimit(for request: HTTPRequest) -> HTTPBodyLimit
 
   /// The response to a request that the transport itself refuses. Its status and the headers that
-  /// the refusal needs (`Connection`, `Retry-After`) are set afterwards, so that only the body and
-  /// its type are left to say. The body of such a request is empty.
+  /// the refusal needs (`Connection`, `Retry-After`, `Accept-Encoding`) are set afterwards, so that
+  /// only the body and its type are left to say. The body of such a request is empty; one whose
+  /// headers did not come has no method and no path either.
   func refuse(_ refusal: HTTPRefusal, _ request: HTTPRequest) -> HTTPResponse
 
   /// Called on an event loop once for every request that was answered, when its response has been
@@ -23,6 +36,12 @@ protocol HTTPHandler: Sendable {
   ///     libmicrohttpd.
   ///   - duration: monotonic nanoseconds from the end of the request's headers to this call.
   func completed(_ request: HTTPRequest, status: Int, responseBytes: Int, duration: UInt64)
+}
+
+extension HTTPHandler {
+  func admit(_ request: HTTPRequest) -> HTTPResponse? { nil }
+  func isAnsweredWhileStopping(_ request: HTTPRequest) -> Bool { false }
+  func complete(_ response: inout HTTPResponse, to request: HTTPRequest) {}
 }
 
 enum HTTPOutcome: Sendable {
@@ -45,8 +64,21 @@ enum HTTPRefusal: Sendable, Equatable {
   case bodyTooLarge(limit: Int)
   /// The headers leave no room in the connection's memory for a reply.
   case headersTooLarge
-  /// The body's length is said in two ways, or by a transfer coding that is not known.
-  case badFraming(reason: String)
+  /// The request target is longer than `limit` bytes.
+  case targetTooLong(limit: Int)
+  /// The query has more than `limit` parameters.
+  case tooManyParameters(limit: Int)
+  /// The host is missing or said twice, the body's length is said in two ways or by a transfer
+  /// coding that is not known, or the body can't be unpacked.
+  case malformed(reason: String)
+  /// The body is packed in a way that is not known.
+  case unsupportedCoding(String)
+  /// The request took longer than so many seconds to arrive.
+  case requestTimeout(seconds: Int)
+  /// More than `limit` connections are open.
+  case tooManyConnections(limit: Int)
+  /// More than `limit` connections of the client's address are open.
+  case tooManyConnectionsOfAddress(limit: Int)
   /// There is no room on disk for the body.
   case bodyNotStored(reason: String)
   /// The server is stopping.
@@ -58,11 +90,15 @@ enum HTTPRefusal: Sendable, Equatable {
 
   var status: Int {
     switch self {
+    case .malformed: 400
+    case .requestTimeout: 408
     case .bodyTooLarge: 413
+    case .targetTooLong, .tooManyParameters: 414
+    case .unsupportedCoding: 415
+    case .tooManyConnectionsOfAddress: 429
     case .headersTooLarge: 431
-    case .badFraming: 400
-    case .bodyNotStored, .draining, .overloaded: 503
     case .unanswered: 500
+    case .bodyNotStored, .draining, .overloaded, .tooManyConnections: 503
     }
   }
 
@@ -71,9 +107,14 @@ enum HTTPRefusal: Sendable, Equatable {
     var response = response
     response.status = status
     switch self {
-    case .bodyTooLarge, .headersTooLarge, .badFraming, .unanswered: break
-    case .bodyNotStored, .draining: response.headers.append(("Retry-After", "1"))
+    case .bodyNotStored, .draining, .tooManyConnections, .tooManyConnectionsOfAddress:
+      response.headers.append(("Retry-After", "1"))
     case .overloaded(let seconds): response.headers.append(("Retry-After", "\(seconds)"))
+    // RFC 7694.
+    case .unsupportedCoding: response.headers.append(("Accept-Encoding", "gzip"))
+    case .bodyTooLarge, .headersTooLarge, .targetTooLong, .tooManyParameters, .malformed,
+      .requestTimeout, .unanswered:
+      break
     }
     return response
   }

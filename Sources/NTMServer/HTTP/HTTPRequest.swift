@@ -16,6 +16,7 @@ public struct HTTPRequest: Sendable {
     let headers: [(name: String, value: String)]
     let body: [UInt8]
     let maxLineBytes: Int
+    let notes = Lock(RequestNotes())
 
     init(
       method: String, path: String, query: String, headers: [(name: String, value: String)],
@@ -93,16 +94,17 @@ public struct HTTPRequest: Sendable {
     }
   }
 
-  /// The whole body, whatever the method. Trailers of a chunked body are dropped. A body on disk is
-  /// read into memory: `bodyLines` is for that.
+  /// The whole body, whatever the method, unpacked if it was sent with `Content-Encoding: gzip`.
+  /// Trailers of a chunked body are dropped. A body on disk is read into memory: `bodyLines` is for
+  /// that.
   public var body: [UInt8] {
     switch source {
     case .live(let record):
       guard let file = record.bodyFile else { return record.body }
       let head = record.body.count
       var body = record.body
-      while body.count < record.receivedBytes {
-        let rest = record.receivedBytes - body.count
+      while body.count < record.bodyBytes {
+        let rest = record.bodyBytes - body.count
         guard let more = try? file.read(from: body.count - head, atMost: rest), !more.isEmpty else {
           // It was written a moment ago.
           preconditionFailure("the disk lost a body")
@@ -117,7 +119,7 @@ public struct HTTPRequest: Sendable {
   /// The bytes of the body.
   public var bodyCount: Int {
     switch source {
-    case .live(let record): record.receivedBytes
+    case .live(let record): record.bodyBytes
     case .made(let parts): parts.body.count
     }
   }
@@ -133,6 +135,25 @@ public struct HTTPRequest: Sendable {
         head: record.body, file: record.bodyFile, limit: record.loop.settings.maxBodyBytes)
     case .made(let parts):
       return HTTPBodyLines(head: parts.body, file: nil, limit: parts.maxLineBytes)
+    }
+  }
+
+  /// What is known of it beside what was sent. For the thread that the request belongs to.
+  var notes: RequestNotes {
+    get {
+      switch source {
+      case .live(let record): record.notes
+      case .made(let parts): parts.notes.withLock { $0 }
+      }
+    }
+    nonmutating _modify {
+      switch source {
+      case .live(let record): yield &record.notes
+      case .made(let parts):
+        var notes = parts.notes.withLock { $0 }
+        yield &notes
+        parts.notes.withLock { $0 = notes }
+      }
     }
   }
 

@@ -15,15 +15,23 @@ public final class HTTPServer: Sendable {
     /// Offloaded work that may wait for a worker; more is refused with 503.
     public var maxQueuedWork = 256
     /// Bytes that each connection gets for its headers and buffers, from 1 kB on. A request's
-    /// headers must fit in. Much more costs speed (32 kB: 12 %, 128 kB: 45 %), much less refuses
-    /// browsers with cookies.
+    /// headers must fit in; the target may have half of it. Much more costs speed (32 kB: 12 %,
+    /// 128 kB: 45 %), much less refuses browsers with cookies.
     public var connectionMemoryLimit = 8 << 10
-    /// Open connections. Each event loop has an equal share, and the system spreads connections
-    /// among the loops by chance, so leave some room. Connections over it wait unanswered.
+    /// Open connections. The first request of one beyond them is refused with 503.
     public var maxConnections = 8192
+    /// Open connections of one IPv4 address or IPv6 network (/64); 0 for no limit but the one of
+    /// all. The first request of one beyond them is refused with 429.
+    public var maxConnectionsPerAddress = 0
     /// Seconds without a byte after which a connection is closed; 0 for never. A connection whose
     /// work is offloaded is not idle.
     public var idleTimeout = 60
+    /// Seconds that a request may take from its first byte to the end of its body, which gets a
+    /// second more for every 16 kB; 0 for any time. A longer one is refused with 408, and its
+    /// connection closed.
+    public var requestTimeout = 60
+    /// Certificate and key for HTTPS; nil for plain HTTP.
+    public var tls: TLSIdentity?
     /// The longest request body in memory; a longer one is answered with 413. Also the longest line
     /// of a body that is read by lines.
     public var maxBodyBytes = 16 << 20
@@ -121,21 +129,28 @@ public final class HTTPServer: Sendable {
   private func launch() throws(HTTPServerError) -> Running {
     try options.validate()
     let reservation = try PortReservation(host: options.host, port: options.port)
-    let share = (options.maxConnections + options.eventLoops - 1) / options.eventLoops
     let settings = EventLoop.Settings(
       limits: MicroHTTPD.Limits(
-        connectionMemory: options.connectionMemoryLimit, connections: share,
+        connectionMemory: options.connectionMemoryLimit,
+        // More than there can be: our own limits are those of all loops, and at the library's a
+        // connection waits unanswered.
+        connections: options.maxConnections + 2 * ConnectionLimits.refused,
         idleSeconds: options.idleTimeout),
-      maxBodyBytes: options.maxBodyBytes, temporaryDirectory: options.temporaryDirectory,
+      requestSeconds: options.requestTimeout, maxBodyBytes: options.maxBodyBytes,
+      temporaryDirectory: options.temporaryDirectory,
       log: options.log)
     let workers = try WorkerPool(workers: options.workers, queueLimit: options.maxQueuedWork)
+    let connectionLimits = ConnectionLimits(
+      total: options.maxConnections, perAddress: options.maxConnectionsPerAddress)
     let alive = Monitor(0)
     var loops: [EventLoop] = []
     var threads: [SystemThread] = []
     do throws(HTTPServerError) {
       for _ in 0..<options.eventLoops {
-        let loop = try EventLoop(handler: handler, settings: settings, workers: workers)
-        try loop.listen(on: reservation.address)
+        let loop = try EventLoop(
+          handler: handler, settings: settings, workers: workers,
+          connectionLimits: connectionLimits)
+        try loop.listen(on: reservation.address, tls: options.tls)
         loops.append(loop)
       }
       for loop in loops {
@@ -162,6 +177,13 @@ public final class HTTPServer: Sendable {
 }
 
 extension HTTPServer.Options {
+  /// Whether only this machine can reach a server of these options.
+  ///
+  /// - Throws: where the host is neither an address nor a name that resolves.
+  public func isLoopback() throws(HTTPServerError) -> Bool {
+    try ListenAddress(host: host, port: port).isLoopback
+  }
+
   fileprivate func validate() throws(HTTPServerError) {
     func check(_ name: String, _ value: Int, _ range: ClosedRange<Int>) throws(HTTPServerError) {
       guard range.contains(value) else {
@@ -174,8 +196,10 @@ extension HTTPServer.Options {
     try check("workers", workers, 1...1024)
     try check("maxQueuedWork", maxQueuedWork, 1...1_000_000)
     try check("connectionMemoryLimit", connectionMemoryLimit, 1024...(1 << 20))
-    try check("maxConnections", maxConnections, eventLoops...1_000_000)
+    try check("maxConnections", maxConnections, 1...1_000_000)
+    try check("maxConnectionsPerAddress", maxConnectionsPerAddress, 0...1_000_000)
     try check("idleTimeout", idleTimeout, 0...86_400)
+    try check("requestTimeout", requestTimeout, 0...86_400)
     try check("maxBodyBytes", maxBodyBytes, 0...(1 << 40))
   }
 }

@@ -8,6 +8,8 @@ public enum HTTPServerError: Error, Equatable, CustomStringConvertible {
   case cannotListen(host: String, port: Int, reason: String)
   /// The system lacks threads, descriptors or memory.
   case cannotStart(reason: String)
+  /// A file with a certificate or a key can't be used.
+  case badTLSFile(file: String, reason: String)
   case invalidOption(name: String, reason: String)
   case alreadyRunning
 
@@ -18,6 +20,7 @@ public enum HTTPServerError: Error, Equatable, CustomStringConvertible {
     case .cannotListen(let host, let port, let reason):
       "cannot listen on \(host) port \(port): \(reason)"
     case .cannotStart(let reason): "cannot start the HTTP server: \(reason)"
+    case .badTLSFile(let file, let reason): "\(file): \(reason)"
     case .invalidOption(let name, let reason): "option '\(name)': \(reason)"
     case .alreadyRunning: "the HTTP server is already running"
     }

@@ -62,6 +62,20 @@ struct ListenAddress {
     }
   }
 
+  /// Whether only this machine can reach it: 127.0.0.0/8 or ::1, also written as an IPv6 address.
+  var isLoopback: Bool {
+    withUnsafeBytes(of: storage) { bytes in
+      if family == AF_INET {
+        let address = bytes.load(as: sockaddr_in.self).sin_addr
+        return UInt32(bigEndian: address.s_addr) >> 24 == 127
+      }
+      let offset = MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!
+      let address = Array(bytes[offset..<(offset + 16)])
+      let mapped: [UInt8] = Array(repeating: 0, count: 10) + [255, 255, 127]
+      return address == Array(repeating: 0, count: 15) + [1] || address.starts(with: mapped)
+    }
+  }
+
   func withPointer<Result>(_ body: (UnsafePointer<sockaddr>) -> Result) -> Result {
     withUnsafePointer(to: storage) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1, body)

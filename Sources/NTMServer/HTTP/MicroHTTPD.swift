@@ -11,28 +11,15 @@ import CMicroHTTPD
 /// libmicrohttpd, as much of it as the server needs. The only file that imports it.
 ///
 /// The library answers by itself, without a call of ours: a request line or header that is
-/// malformed (400), a `Content-Length` that is no number (400), a malformed chunk (400), headers
-/// that don't fit into the connection's memory (431, and 414 if it is the target), another HTTP
-/// version than 1.x (505). Such requests reach neither the handler nor the access log; the
+/// malformed (400, or none), a `Content-Length` that is no number (400), a malformed chunk (400),
+/// headers that don't fit into the connection's memory (431, and 414 if it is the target), another
+/// HTTP version than 1.x (505). Such requests reach neither the handler nor the access log; the
 /// library's log has a line.
 enum MicroHTTPD {
-  /// What libmicrohttpd keeps of each header and query parameter beside its text.
-  fileprivate static let bytesPerValue = 64
-  /// Room for the headers of a reply, rounded up.
-  fileprivate static let bytesForReply = 1024
-
   /// `MHD_SIZE_UNKNOWN`, a macro with a cast.
-  fileprivate static let unknownSize = UInt64.max
+  private static let unknownSize = UInt64.max
   /// The buffer of a stream that isn't chunked. Chunks are as long as the connection's memory allows.
-  fileprivate static let bytesPerRead = 4096
-
-  struct Limits: Sendable {
-    /// Bytes per connection for headers and buffers.
-    let connectionMemory: Int
-    let connections: Int
-    /// 0 for none.
-    let idleSeconds: Int
-  }
+  private static let bytesPerRead = 4096
 
   /// One daemon: a listening socket and its connections.
   ///
@@ -40,6 +27,8 @@ enum MicroHTTPD {
   final class Daemon {
     private let pointer: OpaquePointer
     private let log: UnsafeMutablePointer<ntm_mhd_log>
+    /// libmicrohttpd goes on using its texts.
+    private let tls: TLSIdentity?
     #if os(Linux)
       /// For `poll`: libmicrohttpd's epoll set, then the wake-up descriptor.
       private let waiting: UnsafeMutablePointer<pollfd>
@@ -47,10 +36,11 @@ enum MicroHTTPD {
     private let wakeup: Wakeup
 
     /// - Parameters:
+    ///   - tls: nil for plain HTTP
     ///   - loop: receives the requests. It owns this daemon, and stops it before it goes away.
     ///   - wakeup: ends a wait besides the connections.
     init(
-      address: ListenAddress, limits: Limits, loop: EventLoop, wakeup: Wakeup
+      address: ListenAddress, limits: Limits, tls: TLSIdentity?, loop: EventLoop, wakeup: Wakeup
     ) throws(HTTPServerError) {
       // Not retained: the loop outlives the daemon.
       let context = Unmanaged.passUnretained(loop).toOpaque()
@@ -61,6 +51,8 @@ enum MicroHTTPD {
         var settings = ntm_mhd_settings(
           address: address, connection_memory: limits.connectionMemory,
           connection_limit: UInt32(limits.connections), idle_seconds: UInt32(limits.idleSeconds),
+          certificate: tls?.certificate.pointer, private_key: tls?.key.pointer,
+          accept: Callbacks.accept, connection: Callbacks.connection, target: Callbacks.target,
           access: Callbacks.access, completed: Callbacks.completed, context: context, log: log)
         return ntm_mhd_start(&settings)
       }
@@ -70,6 +62,7 @@ enum MicroHTTPD {
         throw .cannotStart(reason: "libmicrohttpd: \(reason)")
       }
       pointer = started
+      self.tls = tls
       #if os(Linux)
         waiting = .allocate(capacity: 2)
         waiting[0] = pollfd(
@@ -151,78 +144,27 @@ enum MicroHTTPD {
       lookUp(name, .GET_ARGUMENT_KIND)
     }
 
-    /// Whether the headers leave room in the connection's memory for those of a reply. Where they
-    /// don't, the library closes the connection in place of answering.
-    ///
-    /// - Parameter memory: the connection's memory in bytes
-    func leavesRoomForReply(_ memory: Int) -> Bool {
-      let values = Int(ntm_mhd_value_count(pointer))
-      let used = ntm_mhd_header_size(pointer) + values * MicroHTTPD.bytesPerValue
-      return used + MicroHTTPD.bytesForReply <= memory
+    /// Of the request's headers.
+    var headerCounts: HeaderCounts {
+      let counts = ntm_mhd_count(pointer)
+      return HeaderCounts(
+        hosts: Int(counts.hosts), lengths: Int(counts.lengths), codings: Int(counts.codings),
+        memory: ntm_mhd_header_size(pointer) + Int(counts.values) * Limits.bytesPerValue)
     }
-
-    /// How often a header is there.
-    func count(_ name: StaticString) -> Int { Int(ntm_mhd_count_header(pointer, name.utf8Start)) }
 
     /// The `Content-Length`; nil for none. libmicrohttpd has refused what is not a number.
     var contentLength: UInt64? {
-      withValue("Content-Length", .HEADER_KIND) { digits in
-        digits.reduce(into: UInt64(0)) { length, digit in
-          // Only digits arrive here; saturates, as a limit is all that this is compared with.
-          let (product, tooLarge) = length.multipliedReportingOverflow(by: 10)
-          let (sum, overflow) = product.addingReportingOverflow(UInt64(digit & 15))
-          length = tooLarge || overflow ? .max : sum
-        }
-      }
+      // What is too long for a number is longer than any limit.
+      header("Content-Length").map { UInt64($0) ?? .max }
     }
 
     /// The peer's address in numbers.
-    var remoteAddress: String? {
-      guard let address = ntm_mhd_client_address(pointer) else { return nil }
-      let isIPv6 = Int32(address.pointee.sa_family) == AF_INET6
-      let length = isIPv6 ? MemoryLayout<sockaddr_in6>.size : MemoryLayout<sockaddr_in>.size
-      return withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(NI_MAXHOST)) { text in
-        let code = getnameinfo(
-          address, socklen_t(length), text.baseAddress, socklen_t(text.count), nil, 0,
-          NI_NUMERICHOST)
-        return code == 0 ? String(cString: text.baseAddress!) : nil
-      }
-    }
+    var remoteAddress: String? { ntm_mhd_client_address(pointer).flatMap(numericHost) }
 
-    /// To be called after a part of an upload that is not complete.
-    ///
-    /// libmicrohttpd takes a short read to mean that there is nothing more to read. An end of the
-    /// stream that arrived together with the data is no event of its own then, and a client that
-    /// has left would be waited for until the idle timeout. This makes it an event.
-    func noticeEndOfStream() {
-      #if os(Linux)
-        let socket = ntm_mhd_socket(pointer)
-        var byte: UInt8 = 0
-        if recv(socket, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) == 0 {
-          // Nothing is lost: the client sends no more. What counts is that epoll is told.
-          shutdown(socket, Int32(SHUT_RD))
-        }
-      #endif
-    }
-
-    /// Which of the connections have been ended by their clients, by one system call for all.
-    static func haveLeft(_ connections: [Connection]) -> [Bool] {
-      var sockets = connections.map {
-        pollfd(fd: ntm_mhd_socket($0.pointer), events: ntm_mhd_end_event, revents: 0)
-      }
-      guard poll(&sockets, nfds_t(sockets.count), 0) > 0 else {
-        return Array(repeating: false, count: sockets.count)
-      }
-      return sockets.map { socket in
-        #if os(Linux)
-          return socket.revents != 0
-        #else
-          // Where an end is no event of its own, it is a read of nothing.
-          var byte: UInt8 = 0
-          return socket.revents != 0
-            && recv(socket.fd, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) <= 0
-        #endif
-      }
+    /// To be looked at and ended, not to be read.
+    var socket: ConnectionSocket {
+      ConnectionSocket(
+        descriptor: ntm_mhd_socket(pointer), tlsSession: ntm_mhd_tls_session(pointer))
     }
 
     /// Takes the connection out of its daemon's loop until it is resumed. Only from within the
@@ -247,7 +189,7 @@ enum MicroHTTPD {
       let made =
         if record.stream != nil {
           MHD_create_response_from_callback(
-            MicroHTTPD.unknownSize, MicroHTTPD.bytesPerRead, Callbacks.readStream, held,
+            unknownSize, bytesPerRead, Callbacks.readStream, held,
             Callbacks.releaseRecord)
         } else {
           // The body is not copied. Its storage stays where it is for as long as the record holds
@@ -296,17 +238,67 @@ enum MicroHTTPD {
   /// What libmicrohttpd calls, all but `releaseRecord` on the thread of the event loop that is the
   /// context. Nothing here throws.
   private enum Callbacks {
+    /// A connection is about to be taken.
+    static let accept: MHD_AcceptPolicyCallback = { context, address, _ in
+      guard let context, let address else { return .NO }
+      return Unmanaged<EventLoop>.fromOpaque(context)._withUnsafeGuaranteedRef {
+        $0.admits(NetworkAddress(address)) ? .YES : .NO
+      }
+    }
+
+    /// A connection begins or ends.
+    static let connection: MHD_NotifyConnectionCallback = { context, connection, slot, event in
+      guard let context, let connection, let slot else { return }
+      Unmanaged<EventLoop>.fromOpaque(context)._withUnsafeGuaranteedRef { loop in
+        guard event == .CONNECTION_NOTIFY_STARTED else {
+          guard let held = slot.pointee else { return }
+          slot.pointee = nil
+          // Balances the retain below.
+          loop.disconnected(Unmanaged<ConnectionRecord>.fromOpaque(held).takeRetainedValue())
+          return
+        }
+        let record = loop.connected(Connection(pointer: connection))
+        slot.pointee = Unmanaged.passRetained(record).toOpaque()
+      }
+    }
+
+    /// The request line is there.
+    ///
+    /// Where a query has more parameters than the connection's memory has room for, libmicrohttpd
+    /// makes its answer and then loses it: the client would wait until the idle timeout. So such a
+    /// query is cut off here, before it is taken apart, and the request is refused when its headers
+    /// are there. The text is the library's own buffer, which it changes itself in the next moment.
+    static let target:
+      @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<CChar>?, OpaquePointer?)
+        -> UnsafeMutableRawPointer? = { context, target, connection in
+          guard let context, let target, let connection,
+            let held = ntm_mhd_socket_context(connection)
+          else { return nil }
+          let record = Unmanaged<ConnectionRecord>.fromOpaque(held).takeUnretainedValue()
+          let limits = Unmanaged<EventLoop>.fromOpaque(context)._withUnsafeGuaranteedRef {
+            $0.settings.limits
+          }
+          record.targetRefusal = RequestTarget.refusal(target, limits)
+          if record.targetRefusal != nil, let query = strchr(target, Int32(UInt8(ascii: "?"))) {
+            query[1] = 0
+          }
+          return nil
+        }
+
     /// One request makes several calls: the first when its headers are here, one for each part of
     /// its body, a last one without data, and one more when its connection has been resumed.
     static let access: MHD_AccessHandlerCallback = {
-      context, connection, path, method, _, data, size, slot in
+      context, connection, path, method, version, data, size, slot in
       guard let context, let connection, let size, let slot else { return .NO }
       let loop = Unmanaged<EventLoop>.fromOpaque(context)
       guard let held = slot.pointee else {
-        guard let path, let method else { return .NO }
+        guard let path, let method, let version, let client = ntm_mhd_socket_context(connection)
+        else { return .NO }
         let record = loop._withUnsafeGuaranteedRef {
           RequestRecord(
-            connection: Connection(pointer: connection), method: method, path: path, loop: $0)
+            connection: Connection(pointer: connection),
+            client: Unmanaged<ConnectionRecord>.fromOpaque(client).takeUnretainedValue(),
+            method: method, path: path, needsHost: strcmp(version, "HTTP/1.0") != 0, loop: $0)
         }
         // Balanced in `completed`, which libmicrohttpd calls for every request that came here.
         slot.pointee = Unmanaged.passRetained(record).toOpaque()

@@ -4,40 +4,31 @@ extension EventLoop {
   /// The headers are here. A response now closes the connection, as the body is never read.
   func begin(_ record: RequestRecord) -> Bool {
     activeRequests += 1
-    if isDraining { return refuse(record, .draining, closes: true) }
-    // Before anything is applied: a step whose answer can't be sent must not be taken.
-    guard record.connection.leavesRoomForReply(settings.limits.connectionMemory) else {
-      return refuse(record, .headersTooLarge, closes: true)
+    let counts = record.connection.headerCounts
+    if let refusal = headRefusal(record, counts) { return refuse(record, refusal, closes: true) }
+    let isChunked = record.connection.header("Transfer-Encoding") != nil
+    let length = counts.lengths == 0 ? nil : record.connection.contentLength
+    guard isChunked || (length ?? 0) > 0 else { return true }
+    if let response = handler.admit(HTTPRequest(record)) {
+      return answer(record, completed(response, record), closes: true)
     }
-    let coding = record.connection.header("Transfer-Encoding")
-    let length = record.connection.contentLength
-    if let reason = framingError(record, coding: coding, length: length) {
-      return refuse(record, .badFraming(reason: reason), closes: true)
+    record.client.receivesBody(of: record)
+    guard let refusal = expectBody(of: record, length: length, codings: counts.codings) else {
+      return true
     }
-    guard coding != nil || (length ?? 0) > 0 else { return true }
-    guard let refusal = expectBody(of: record, length: length) else { return true }
     return refuse(record, refusal, closes: true)
-  }
-
-  /// What makes the body's length doubtful (RFC 9112, section 6); proxies may see another one.
-  private func framingError(_ record: RequestRecord, coding: String?, length: UInt64?) -> String? {
-    if record.connection.count("Content-Length") > 1 { return "Content-Length is there twice" }
-    guard let coding else { return nil }
-    if !equalsIgnoringASCIICase(coding, "chunked") {
-      return "Transfer-Encoding is \(coding); chunked is valid"
-    }
-    return length == nil ? nil : "both Content-Length and Transfer-Encoding are there"
   }
 
   /// The request is complete, or its work is.
   func proceed(_ record: RequestRecord) -> Bool {
     switch record.phase {
     case .receiving:
-      if let refusal = record.bodyRefusal { return refuse(record, refusal) }
+      record.client.isAnswered()
+      if let refusal = record.bodyRefusal ?? endBody(of: record) { return refuse(record, refusal) }
       // An upload that ends after the deadline: nobody would wait for its work.
       if hasGivenUp { return refuse(record, .draining) }
       switch handler.handle(HTTPRequest(record)) {
-      case .respond(let response): return answer(record, response)
+      case .respond(let response): return encodeAndAnswer(record, response)
       case .offload(let work):
         offload(record, work)
         return true
@@ -50,10 +41,11 @@ extension EventLoop {
       case .stream(let reply): return stream(record, reply)
       }
     case .suspended:
-      // Not kept: what begins a stream may hold the request.
-      defer { record.reply = nil }
-      switch record.reply {
-      case .whole(let response): return answer(record, response)
+      // Not kept: what begins a stream may hold the request, and another suspension brings another.
+      let reply = record.reply
+      record.reply = nil
+      switch reply {
+      case .whole(let response): return encodeAndAnswer(record, response)
       case .stream(let reply):
         return hasGivenUp ? refuse(record, .draining) : stream(record, reply)
       case nil: return false
@@ -74,6 +66,7 @@ extension EventLoop {
         responseBytes: stream?.sent ?? (record.isHead ? 0 : response.body.count),
         duration: monotonicNanoseconds() - record.started)
     }
+    record.client.waits()
     record.detach()
     stream?.close()
   }
@@ -84,7 +77,7 @@ extension EventLoop {
     suspend(record)
     workers.submit(
       WorkerPool.Item(
-        run: { record.loop.finish(record, .whole(work())) },
+        run: { record.loop.finish(record, .whole(record.loop.encode(work(), for: record))) },
         refuse: { record.loop.finish(record, .whole(record.loop.refusal(record, $0))) }))
   }
 
@@ -95,12 +88,20 @@ extension EventLoop {
   private func refuse(
     _ record: RequestRecord, _ reason: HTTPRefusal, closes: Bool = false
   ) -> Bool {
-    answer(record, refusal(record, reason), closes: closes)
+    answer(record, completed(refusal(record, reason), record), closes: closes)
+  }
+
+  /// With what all responses have. Once for each, before it is packed.
+  func completed(_ response: HTTPResponse, _ record: RequestRecord) -> HTTPResponse {
+    var response = response
+    handler.complete(&response, to: HTTPRequest(record))
+    return response
   }
 
   func answer(
     _ record: RequestRecord, _ response: HTTPResponse, closes: Bool = false
   ) -> Bool {
+    record.client.isAnswered()
     record.response = response
     record.phase = .answered
     // While draining, the client is told not to send another request on this connection.

@@ -27,9 +27,13 @@ final class RequestRecord: @unchecked Sendable {
   }
 
   private var liveConnection: MicroHTTPD.Connection?
+  /// Of the loop's thread alone. Not counted: a connection outlives its requests.
+  unowned(unsafe) let client: ConnectionRecord
   /// Zero-terminated, in the connection's memory: valid while the connection is.
   let method: UnsafePointer<CChar>
   let path: UnsafePointer<CChar>
+  /// Every version but HTTP/1.0 must name its host.
+  let needsHost: Bool
   /// Monotonic nanoseconds.
   let started: UInt64
   /// Not counted: every record is completed before its loop ends.
@@ -42,25 +46,34 @@ final class RequestRecord: @unchecked Sendable {
   var bodyFile: BodyFile?
   var isSpooled = false
   var bodyLimit = 0
+  /// Unpacks the body; nil where it isn't packed.
+  var decompressor: GzipDecompressor?
   /// The body's length by its `Content-Length`; nil if there is none, as for a chunked body.
   var expectedBytes: Int?
-  /// Of the body, what was dropped included.
+  /// Of the body as sent, what was dropped included.
   var receivedBytes = 0
+  /// Of the body itself, as far as it is taken.
+  var bodyBytes = 0
   /// Why the body is not kept; it is read to its end before this is said.
   var bodyRefusal: HTTPRefusal?
   /// What the end of a suspension brings.
   var reply: HTTPReply?
+  /// Whether it was decided how the reply is packed.
+  var isEncoded = false
   /// What is answered; of a stream all but the body.
   var response: HTTPResponse?
   var stream: StreamBuffer?
+  var notes = RequestNotes()
 
   init(
-    connection: MicroHTTPD.Connection, method: UnsafePointer<CChar>, path: UnsafePointer<CChar>,
-    loop: EventLoop
+    connection: MicroHTTPD.Connection, client: ConnectionRecord, method: UnsafePointer<CChar>,
+    path: UnsafePointer<CChar>, needsHost: Bool, loop: EventLoop
   ) {
     liveConnection = connection
+    self.client = client
     self.method = method
     self.path = path
+    self.needsHost = needsHost
     self.loop = loop
     started = monotonicNanoseconds()
   }
@@ -78,6 +91,7 @@ final class RequestRecord: @unchecked Sendable {
   func dropBody() {
     body = []
     bodyFile = nil
+    decompressor = nil
   }
 
   /// libmicrohttpd is about to free what the connection holds.

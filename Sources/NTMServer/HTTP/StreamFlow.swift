@@ -13,7 +13,8 @@ extension EventLoop {
   func stream(_ record: RequestRecord, _ reply: HTTPStreamReply) -> Bool {
     let buffer = StreamBuffer()
     record.stream = buffer
-    guard answer(record, HTTPResponse(status: reply.status, headers: reply.headers)) else {
+    let head = completed(HTTPResponse(status: reply.status, headers: reply.headers), record)
+    guard answer(record, head) else {
       return false
     }
     guard !record.isHead else {
@@ -45,7 +46,7 @@ extension EventLoop {
     nextLook = now + Self.lookInterval
     // One that its producer has ended needs no look: it isn't suspended, or not any more.
     let open = streams.values.filter { $0.stream?.isOpen == true }
-    let hasLeft = MicroHTTPD.Connection.haveLeft(open.map { $0.connection })
+    let hasLeft = ConnectionSocket.haveLeft(open.map { $0.connection.socket })
     for (record, hasLeft) in zip(open, hasLeft) where hasLeft { record.stream?.close() }
   }
 

@@ -194,8 +194,8 @@ enum SequenceID: Hashable, Sendable {
   case number(Int)
   case text(String)
 
-  /// Doubles hold every whole number up to here.
-  private static let largest = 1 << 53
+  /// Up to here, a double holds every whole number, and that one alone.
+  private static let largest = (1 << 53) - 1
 
   /// Nil for 0 and "", which say that the request is of no sequence.
   init?(_ value: JSONValue) throws(Problem) {

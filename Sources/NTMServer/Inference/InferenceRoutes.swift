@@ -25,7 +25,10 @@ struct InferenceRoutes: Sendable {
     [
       route("GET", "/v2") { _ in .respond(.json(Server())) },
       route("GET", "/v2/health/live") { _ in .respond(.json(["live": true])) },
-      route("GET", "/v2/health/ready") { _ in .respond(.json(["ready": true])) },
+      route("GET", "/v2/health/ready") { _ throws(Problem) in
+        try ProbeRoutes(sessions: sessions).checkReady()
+        return .respond(.json(["ready": true]))
+      },
     ] + modelRoutes("/v2/models/{name}") + modelRoutes("/v2/models/{name}/versions/{version}")
   }
 

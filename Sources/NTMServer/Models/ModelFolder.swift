@@ -11,6 +11,31 @@ struct ModelFolder: Sendable {
   let path: String
   /// Bytes of the largest state that a session may have.
   let largestState: Int
+  private let metrics = Metrics()
+
+  /// The metrics of every name that a model was loaded under.
+  private final class Metrics: Sendable {
+    let byName = Lock<[String: StepMetrics]>([:])
+  }
+
+  init(path: String, largestState: Int) {
+    self.path = path
+    self.largestState = largestState
+  }
+
+  /// For each name that was ever loaded, because a counter that goes away looks like a restart.
+  var stepMetrics: [(model: String, metrics: StepMetrics)] {
+    metrics.byName.withLock { $0 }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+  }
+
+  private func stepMetrics(of name: String) -> StepMetrics {
+    metrics.byName.withLock { byName in
+      if let known = byName[name] { return known }
+      let new = StepMetrics()
+      byName[name] = new
+      return new
+    }
+  }
 
   static let fileExtension = "safetensors"
 
@@ -45,7 +70,9 @@ struct ModelFolder: Sendable {
   func load(_ file: File) throws(ModelPoolError) -> ServedModel {
     let model: ServedModel
     do throws(ModelFileError) {
-      model = ServedModel(name: file.model, file: try ModelFile.load(file.path))
+      let content = try ModelFile.load(file.path)
+      model = ServedModel(
+        name: file.model, file: content, metrics: stepMetrics(of: file.model))
     } catch {
       throw ModelPoolError(error.reason)
     }

@@ -89,6 +89,11 @@ public final class ModelPool: Sendable {
   public var defaultModel: ServedModel? { current.defaultModel }
   public subscript(name: String) -> ServedModel? { current[name] }
 
+  /// The steps of each name, in the order of names.
+  var stepMetrics: [(model: String, metrics: StepMetrics)] {
+    folder?.stepMetrics ?? models.map { ($0.name, $0.metrics) }
+  }
+
   // MARK: Changing
 
   /// Begins a change. Reading a file takes long, so that several changes of one name can be under

@@ -13,15 +13,22 @@ public final class ServedModel: Sendable {
   /// When its file was read.
   let loadedAt = Timestamp.now
   private let described: Lock<ModelFile.Description>
+  /// The steps of all models of this name.
+  let metrics: StepMetrics
   /// Of the Open Inference Protocol's requests.
   let statistics = InferenceStatistics()
   private let idle = Lock<[StepRoom]>([])
 
-  public init(name: String, file: ModelFile) {
+  public convenience init(name: String, file: ModelFile) {
+    self.init(name: name, file: file, metrics: StepMetrics())
+  }
+
+  init(name: String, file: ModelFile, metrics: StepMetrics) {
     self.name = name
     model = file.model
     described = Lock(file.description)
     digest = file.model.digest()
+    self.metrics = metrics
   }
 
   /// The digest with what it was made by, as clients see it. Models of one name that have different
@@ -74,11 +81,21 @@ extension ServedModel {
     _ input: [Float], _ content: inout Session.Content, _ room: StepRoom,
     _ record: inout StepRecord
   ) throws(Problem) {
+    try compute(input, &content, room, &record)
+    metrics.took(1)
+  }
+
+  private func compute(
+    _ input: [Float], _ content: inout Session.Content, _ room: StepRoom,
+    _ record: inout StepRecord
+  ) throws(Problem) {
+    let start = monotonicNanoseconds()
     do throws(StepError) {
       try model.step(input.span, state: &content.state, workspace: &room.workspace)
     } catch {
       throw Problem(.notFinite, "\(error)")
     }
+    metrics.computed(nanoseconds: monotonicNanoseconds() - start)
     content.step += 1
     record.add(content, room)
   }
@@ -99,7 +116,7 @@ extension ServedModel {
     let stepBefore = content.step
     for (index, input) in inputs.enumerated() {
       do throws(Problem) {
-        try step(input, &content, room, &record)
+        try compute(input, &content, room, &record)
       } catch {
         if let before { content.state.assign(before) }
         content.step = stepBefore
@@ -107,6 +124,7 @@ extension ServedModel {
       }
       each(index, content)
     }
+    metrics.took(inputs.count)
   }
 
   /// A copy of a state of this model.

@@ -27,12 +27,14 @@ struct ContractRoutes: Sendable {
       }.joined()
     }
 
-    private var tag: String { "\"\(digest)\"" }
+    /// Weak, because the reply may be sent packed.
+    private var tag: String { "W/\"\(digest)\"" }
 
     /// Without the body where the client has it (RFC 9110, section 13.1.2).
     func response(to request: HTTPRequest) -> HTTPResponse {
       let headers = [(name: "ETag", value: tag), (name: "Cache-Control", value: "no-cache")]
-      let isKnown = request.header("if-none-match").map { $0 == "*" || $0.contains(tag) } ?? false
+      let known = request.header("if-none-match") ?? ""
+      let isKnown = known == "*" || known.contains("\"\(digest)\"")
       return isKnown
         ? HTTPResponse(status: 304, headers: headers)
         : HTTPResponse(status: 200, headers: [("Content-Type", type)] + headers, body: body)

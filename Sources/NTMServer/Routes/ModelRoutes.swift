@@ -49,6 +49,7 @@ struct ModelRoutes: Sendable {
 
   private func load(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
     let name = try changeable(context)
+    let logger = logger.about(context.request)
     return .offloading({ () throws(Problem) in
       do throws(Problem) {
         let (model, change) = try pool.load(name)
@@ -68,7 +69,7 @@ struct ModelRoutes: Sendable {
   private func unload(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
     let name = try changeable(context)
     guard let model = pool.remove(name) else { throw pool.current.noModel(name) }
-    logger.note(model.name, .unloaded, pool)
+    logger.about(context.request).note(model.name, .unloaded, pool)
     let (served, uses) = state()
     return .respond(.json(UnloadedModel(model, served, uses)))
   }

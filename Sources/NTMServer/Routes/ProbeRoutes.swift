@@ -1,10 +1,22 @@
-/// `GET /livez`, `GET /readyz`.
+/// `GET /livez`, `GET /readyz`, and what the Open Inference Protocol has in their place.
 struct ProbeRoutes: Sendable {
+  let sessions: SessionTable
+
+  static let paths = ["/livez", "/readyz", "/v2/health/live", "/v2/health/ready"]
+
   var routes: [Router.Route] {
-    // The models are loaded before the server listens, so whoever can ask finds it ready; a server
-    // that is stopping takes no more requests.
-    ["/livez", "/readyz"].map { path in
-      Router.Route("GET", path) { _ in .respond(.json(["status": "ok"])) }
-    }
+    [
+      Router.Route("GET", "/livez") { _ in .respond(.json(["status": "ok"])) },
+      Router.Route("GET", "/readyz") { _ throws(Problem) in
+        try checkReady()
+        return .respond(.json(["status": "ok"]))
+      },
+    ]
+  }
+
+  /// The models are loaded before the server listens, so whoever can ask finds it ready until it
+  /// stops.
+  func checkReady() throws(Problem) {
+    if sessions.isClosed { throw Problem(.stopping, "the server is stopping") }
   }
 }

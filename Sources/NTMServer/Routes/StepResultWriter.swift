@@ -25,7 +25,7 @@ struct StepResultWriter {
     write(content.step, content.state, room.workspace, to: &room.text)
   }
 
-  private func write(
+  func write(
     _ step: Int, _ state: borrowing State, _ workspace: borrowing Workspace,
     to text: inout ByteBuffer
   ) {

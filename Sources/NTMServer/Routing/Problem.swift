@@ -14,6 +14,9 @@ struct Problem: Error, Equatable {
     case noSuchModel = "no-such-model"
     case noDefaultModel = "no-default-model"
     case noSuchSession = "no-such-session"
+    case unauthorized
+    case foreignOrigin = "foreign-origin"
+    case misdirected
     case methodNotAllowed = "method-not-allowed"
     case notAcceptable = "not-acceptable"
     case wrongStep = "wrong-step"
@@ -26,6 +29,10 @@ struct Problem: Error, Equatable {
     case keepAlive = "keep-alive"
     case bodyTooLarge = "body-too-large"
     case headersTooLarge = "headers-too-large"
+    case targetTooLong = "target-too-long"
+    case unsupportedCoding = "unsupported-coding"
+    case requestTimeout = "request-timeout"
+    case tooManyConnections = "too-many-connections"
     case wrongSize = "wrong-size"
     case notFinite = "not-finite"
     case tooMuch = "too-much"
@@ -37,6 +44,9 @@ struct Problem: Error, Equatable {
     var status: Int {
       switch self {
       case .malformedRequest: 400
+      case .unauthorized: 401
+      case .foreignOrigin: 403
+      case .misdirected: 421
       case .modelAdminOff: 403
       case .noSuchResource, .noSuchModel, .noSuchSession: 404
       case .methodNotAllowed: 405
@@ -44,7 +54,10 @@ struct Problem: Error, Equatable {
       case .wrongStep, .keyInUse, .otherModel: 409
       case .bodyTooLarge: 413
       case .headersTooLarge: 431
-      case .unsupportedType: 415
+      case .targetTooLong: 414
+      case .requestTimeout: 408
+      case .tooManyConnections: 429
+      case .unsupportedType, .unsupportedCoding: 415
       case .noDefaultModel, .wrongSize, .notFinite, .tooMuch, .keyReused, .damagedState, .badModel,
         .keepAlive:
         422
@@ -61,6 +74,9 @@ struct Problem: Error, Equatable {
       case .noSuchModel: "There is no such model"
       case .noDefaultModel: "There is no default model"
       case .noSuchSession: "There is no such session"
+      case .unauthorized: "A key is needed"
+      case .foreignOrigin: "The request comes from another site"
+      case .misdirected: "The request is for another server"
       case .methodNotAllowed: "The resource has no such method"
       case .notAcceptable: "The resource has no such form"
       case .wrongStep: "The session is at another step"
@@ -73,6 +89,10 @@ struct Problem: Error, Equatable {
       case .keepAlive: "A session can't be kept so long"
       case .bodyTooLarge: "The body is too large"
       case .headersTooLarge: "The headers are too large"
+      case .targetTooLong: "The address is too long"
+      case .unsupportedCoding: "The body is packed in a way that is not known"
+      case .requestTimeout: "The request took too long to arrive"
+      case .tooManyConnections: "Too many connections are open"
       case .wrongSize: "A size is wrong"
       case .notFinite: "A value is not finite"
       case .tooMuch: "The request asks for too much"
@@ -119,6 +139,8 @@ struct Problem: Error, Equatable {
     if kind.status == 503, headers["Retry-After"] == nil { self.headers["Retry-After"] = "1" }
   }
 
+  static let mediaType = "application/problem+json"
+
   var response: HTTPResponse {
     var object = fields
     object["type"] = .text(kind.type)
@@ -127,8 +149,22 @@ struct Problem: Error, Equatable {
     object["detail"] = .text(detail)
     var response = HTTPResponse.json(object, status: kind.status)
     response.headers =
-      [("Content-Type", "application/problem+json")]
+      [("Content-Type", Self.mediaType)]
       + headers.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
     return response
+  }
+}
+
+extension HTTPResponse {
+  /// Adds the name of the request to a reply that is a problem. It is not there from the start,
+  /// because most places that refuse something know nothing of the request.
+  mutating func name(_ request: @autoclosure () -> String) {
+    guard status >= 400, body.last == UInt8(ascii: "}"),
+      header("Content-Type") == Problem.mediaType
+    else { return }
+    body.removeLast()
+    // Visible ASCII: two characters of it can't stand in a string as they are.
+    let escaped = request().replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+    body += Array(",\"request_id\":\"\(escaped)\"}".utf8)
   }
 }

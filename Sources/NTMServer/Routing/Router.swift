@@ -52,11 +52,32 @@ struct Router: Sendable {
   }
 
   let routes: [Route]
+  /// Of all routes, each once.
+  let patterns: [String]
+  /// For each route the index of its pattern.
+  private let patternIndices: [Int]
   private let keys = IdempotencyStore()
 
-  init(routes: [Route]) { self.routes = routes }
+  init(routes: [Route]) {
+    let patterns = Self.patterns(of: routes)
+    self.routes = routes
+    self.patterns = patterns
+    patternIndices = routes.map { patterns.firstIndex(of: $0.pattern)! }
+  }
 
-  /// Runs the handler of the request's route.
+  static func patterns(of routes: [Route]) -> [String] {
+    routes.reduce(into: []) { patterns, route in
+      if !patterns.contains(route.pattern) { patterns.append(route.pattern) }
+    }
+  }
+
+  /// The index of the pattern that a path has; nil for none.
+  func pattern(of path: String) -> Int? {
+    let path = Self.segments(path)
+    return routes.firstIndex { $0.match(path) != nil }.map { patternIndices[$0] }
+  }
+
+  /// Runs the handler of the request's route, and notes which it is.
   ///
   /// - Throws: `Problem` 404 for an unknown path and 405 for an unknown method, or what the handler
   ///   throws. HEAD is answered as GET is.
@@ -64,8 +85,9 @@ struct Router: Sendable {
     let path = Self.segments(request.path)
     let method = request.method == "HEAD" ? "GET" : request.method
     var allowed: [String] = []
-    for route in routes {
+    for (index, route) in routes.enumerated() {
       guard let raw = route.match(path) else { continue }
+      request.notes.route = patternIndices[index]
       guard route.method == method else {
         allowed.append(route.method)
         continue

@@ -158,7 +158,7 @@ extension Session {
 
 /// How and when a session ended.
 struct SessionEnding: Equatable, Sendable {
-  enum Reason: String {
+  enum Reason: String, CaseIterable {
     case expired, deleted
   }
 

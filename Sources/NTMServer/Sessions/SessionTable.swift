@@ -35,8 +35,13 @@ final class SessionTable: Sendable {
     var bytes = 0
     var nextNumber = 0
     var ended = EndedSessions()
+    /// Those that change as sessions come and go.
+    var metrics = SessionMetrics()
+    /// The server stops: no more are made.
+    var isClosed = false
 
     mutating func reserve(_ more: Int, within limits: Limits) -> Reservation {
+      guard !isClosed else { return .closed }
       guard count < limits.sessions else { return .refused(.sessions) }
       guard bytes <= limits.bytes - more else { return .refused(.bytes) }
       count += 1
@@ -52,6 +57,7 @@ final class SessionTable: Sendable {
 
     mutating func add(_ session: Session) {
       sessions[session.id] = session
+      metrics.created += 1
       uses[ObjectIdentifier(session.model), default: ModelUse(model: session.model)].sessions += 1
       // Sessions are made at the same time by several threads, so nearly in order.
       let place = order.lastIndex { $0.number < session.number }.map { $0 + 1 } ?? 0
@@ -62,6 +68,7 @@ final class SessionTable: Sendable {
       guard sessions.removeValue(forKey: session.id) != nil else { return }
       release(session.stateBytes + keptBytes)
       forgetUse(of: session.model)
+      metrics.ended[ending.reason, default: 0] += 1
       ended.add(session.id, ending)
       if order.count > 2 * sessions.count + 1000 {
         order.removeAll { sessions[$0.id] == nil }
@@ -96,11 +103,14 @@ final class SessionTable: Sendable {
   private enum Reservation {
     case granted(number: Int)
     case refused(Limit)
+    case closed
   }
 
-  private enum Limit: String {
+  /// What can keep a session from being made.
+  enum Limit: String, CaseIterable {
     case sessions = "max_sessions"
     case bytes = "max_session_bytes"
+    case memory
   }
 
   init(limits: Limits) { self.limits = limits }
@@ -123,7 +133,9 @@ final class SessionTable: Sendable {
       reservation = table.withLock { $0.reserve(bytes, within: limits) }
     }
     switch reservation {
-    case .refused(let limit): throw problem(limit, bytes)
+    case .closed:
+      throw Problem(.stopping, "the server is stopping and makes no more sessions")
+    case .refused(let limit): throw rejection(limit, bytes)
     case .granted(let number):
       do {
         let session = try Session(
@@ -132,10 +144,23 @@ final class SessionTable: Sendable {
         return session
       } catch {
         table.withLock { $0.release(bytes) }
-        throw Problem(
-          .limitReached, "the machine has no memory for another session: \(error)",
-          headers: retryLater)
+        throw rejection(.memory, bytes)
       }
+    }
+  }
+
+  /// Whether no more sessions are made, because the server stops. Those that there are go on.
+  var isClosed: Bool {
+    get { table.withLock { $0.isClosed } }
+    set { table.withLock { $0.isClosed = newValue } }
+  }
+
+  var metrics: SessionMetrics {
+    table.withLock { table in
+      var metrics = table.metrics
+      metrics.active = table.count
+      metrics.bytes = table.bytes
+      return metrics
     }
   }
 
@@ -143,12 +168,14 @@ final class SessionTable: Sendable {
     ["Retry-After": String(max(1, Int(min(limits.timeToLive, 60))))]
   }
 
-  private func problem(_ limit: Limit, _ bytes: Int) -> Problem {
+  private func rejection(_ limit: Limit, _ bytes: Int) -> Problem {
+    table.withLock { $0.metrics.rejected[limit, default: 0] += 1 }
     let detail =
       switch limit {
       case .sessions: "the server holds at most \(limits.sessions) sessions"
       case .bytes:
         "the server's sessions hold at most \(limits.bytes) bytes; another one needs \(bytes)"
+      case .memory: "the machine has no memory for another session of \(bytes) bytes"
       }
     return Problem(
       .limitReached, "\(detail). Delete sessions, or wait until some expire",

@@ -30,6 +30,8 @@ import Testing
 /// | `/length` | the body's length |
 /// | `/nothing` | 204 |
 /// | `/bytes?n=…` | so many bytes |
+/// | `/text?n=…` | so many bytes of text, which packs well |
+/// | `/text-offload?n=…`, `/text-later?n=…` | the same, from a worker, or by way of a completion |
 /// | others | a line for each part of the request, then the body |
 final class TestHandler: HTTPHandler {
   struct Completion: Sendable, Equatable {
@@ -90,9 +92,26 @@ final class TestHandler: HTTPHandler {
       let count = request.queryValue("n").flatMap { Int($0) } ?? 0
       return .respond(
         HTTPResponse(status: 200, body: (0..<count).map { UInt8(truncatingIfNeeded: $0) }))
+    case "/text":
+      return .respond(Self.text(request))
+    case "/text-offload":
+      return .offload { Self.text(request) }
+    case "/text-later":
+      return .later { $0.finish(Self.text(request)) }
     default:
       return .respond(Self.echo(request))
     }
+  }
+
+  private static func text(_ request: HTTPRequest) -> HTTPResponse {
+    let count = request.queryValue("n").flatMap { Int($0) } ?? 0
+    return HTTPResponse(
+      status: 200, headers: [("Content-Type", "text/plain; charset=utf-8")],
+      body: textBody(count))
+  }
+
+  static func textBody(_ count: Int) -> [UInt8] {
+    (0..<count).map { UInt8(ascii: "a") + UInt8(truncatingIfNeeded: $0 / 7 % 11) }
   }
 
   func bodyLimit(for request: HTTPRequest) -> HTTPBodyLimit {

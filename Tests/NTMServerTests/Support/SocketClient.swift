@@ -107,11 +107,12 @@ final class SocketClient {
     }
   }
 
-  /// Sends one request; `Host` and, for a body, `Content-Length` are added.
+  /// Sends one request; `Host`, unless it is there, and, for a body, `Content-Length` are added.
   func send(
     _ method: String, _ target: String, headers: [(String, String)] = [], body: [UInt8] = []
   ) throws {
-    var head = "\(method) \(target) HTTP/1.1\r\nHost: test\r\n"
+    var head = "\(method) \(target) HTTP/1.1\r\n"
+    if !headers.contains(where: { $0.0 == "Host" }) { head += "Host: localhost\r\n" }
     for (name, value) in headers { head += "\(name): \(value)\r\n" }
     if !body.isEmpty { head += "Content-Length: \(body.count)\r\n" }
     try send(Array((head + "\r\n").utf8) + body)
@@ -219,6 +220,12 @@ final class SocketClient {
   ) throws -> Response {
     try send(method, target, headers: headers, body: body)
     return try receive(to: method)
+  }
+
+  /// Whether something comes from the server, or its end, within so many milliseconds.
+  func hasInput(within milliseconds: Int32) -> Bool {
+    var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return !unread.isEmpty || poll(&waiting, 1, milliseconds) > 0
   }
 
   /// Waits until the server closes the connection; false if it sends something instead.

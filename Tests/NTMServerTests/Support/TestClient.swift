@@ -29,7 +29,8 @@ struct InProcessClient: TestClient {
     let request = HTTPRequest(
       method: method, path: parts[0], query: parts.count == 2 ? parts[1] : "",
       headers: headers.map { (name: $0.0, value: $0.1) }, body: body)
-    let response =
+    let start = monotonicNanoseconds()
+    var response =
       switch application.handle(request) {
       case .respond(let response): response
       case .offload(let work): work()
@@ -37,6 +38,10 @@ struct InProcessClient: TestClient {
         waitForAnswer(refusing: { application.refuse($0, request) }, from: begin)
       case .stream(let reply): collect(reply)
       }
+    application.complete(&response, to: request)
+    application.completed(
+      request, status: response.status, responseBytes: response.body.count,
+      duration: monotonicNanoseconds() - start)
     return Response(
       status: response.status, headers: response.headers,
       body: method == "HEAD" ? [] : response.body)

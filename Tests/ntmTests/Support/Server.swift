@@ -24,7 +24,7 @@ final class Server {
       if !process.isRunning {
         throw Executable.Hang(description: "ntm serve ended: \(process.errors)")
       }
-      return try process.errors.firstMatch(of: /serving .* on http:\/\/.*:(\d+)\n/).map {
+      return try process.errors.firstMatch(of: /serving .* on https?:\/\/.*:(\d+)\n/).map {
         try #require(Int($0.1))
       }
     }
@@ -63,11 +63,12 @@ struct Address: Sendable {
   let port: Int
 
   func send(
-    _ method: String, _ path: String, _ body: String? = nil
+    _ method: String, _ path: String, _ body: String? = nil, key: String? = nil
   ) async throws -> (status: Int, body: String) {
     var request = URLRequest(url: try #require(URL(string: "http://127.0.0.1:\(port)\(path)")))
     request.httpMethod = method
     request.httpBody = body.map { Data($0.utf8) }
+    if let key { request.setValue("Bearer \(key)", forHTTPHeaderField: "Authorization") }
     request.timeoutInterval = Executable.patience
     // A connection for each request: none is left open when the server stops.
     request.setValue("close", forHTTPHeaderField: "Connection")

@@ -4,26 +4,10 @@ import Testing
 @testable import NTMServer
 
 struct AccessLogTests {
-  /// Keeps what is logged.
-  private struct Recorder: LogHandler {
-    let lines = Monitor<[String]>([])
-    var metadata: Logger.Metadata = [:]
-    var logLevel = Logger.Level.info
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-      get { metadata[key] }
-      set { metadata[key] = newValue }
-    }
-
-    func log(event: LogEvent) {
-      lines.withLock { $0.append("\(event.level): \(event.message)") }
-    }
-  }
-
   private func logged(_ write: (Logger) -> Void) -> [String] {
-    let recorder = Recorder()
-    write(Logger(label: "test") { _ in recorder })
-    return recorder.lines.withLock { $0 }
+    let recorder = LogRecorder()
+    write(recorder.logger)
+    return recorder.all.map(\.text)
   }
 
   @Test func aLineSaysMethodPathStatusBytesAndMicroseconds() {
@@ -60,6 +44,42 @@ struct AccessLogTests {
     #expect(
       lines == [
         "info: G%1BT \(expected) 200 0 B 0 µs", "warning: G%1BT \(expected) failed with 503",
+      ])
+  }
+
+  @Test func aLineNamesTheRequestItsKeyAndItsTrace() throws {
+    let recorder = LogRecorder()
+    let keys = try TemporaryKeys("alice: 0123456789abcdef")
+    let options = ServiceOptions.testing {
+      $0.accessLog = true
+      $0.apiKeys = keys.keys
+    }
+    let application = Application(
+      pool: .copy, sessions: SessionTable(limits: .init(options)), options: options,
+      logger: recorder.logger)
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    let request = HTTPRequest(
+      method: "GET", path: "/models",
+      headers: [
+        ("X-Request-Id", "mine"), ("Authorization", "Bearer 0123456789abcdef"),
+        ("traceparent", "00-\(trace)-00f067aa0ba902b7-01"),
+      ])
+    guard case .respond(var response) = application.handle(request) else {
+      Issue.record("no answer")
+      return
+    }
+    application.complete(&response, to: request)
+    application.completed(request, status: 503, responseBytes: 1, duration: 2000)
+    let metadata = ["request_id": "mine", "key": "alice", "trace_id": trace]
+    #expect(recorder.all.map(\.metadata) == [metadata, metadata])
+    // Without key, in a log for programs.
+    AccessLog(recorder.logger, isOn: true, hasFields: true).write(
+      HTTPRequest(method: "PUT", path: "/x", headers: [("X-Request-Id", "other")]), status: 404,
+      responseBytes: 3, duration: 5000)
+    #expect(
+      recorder.all.last?.metadata == [
+        "request_id": "other", "method": "PUT", "path": "/x", "status": "404", "bytes": "3",
+        "duration_us": "5",
       ])
   }
 }

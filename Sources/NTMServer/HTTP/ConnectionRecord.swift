@@ -1,0 +1,61 @@
+/// What is kept of one connection from its beginning to its end. It belongs to the thread of its
+/// event loop.
+final class ConnectionRecord {
+  /// What the server waits for.
+  enum Phase {
+    /// The rest of a request's headers, if any of it is there.
+    case headers
+    /// The rest of its body.
+    case body
+    /// Its own answer.
+    case answer
+  }
+
+  let connection: MicroHTTPD.Connection
+  let place: ConnectionLimits.Place
+  /// The request line is longer than can be taken. libmicrohttpd learns of it before the headers.
+  var targetRefusal: HTTPRefusal?
+
+  private(set) var phase = Phase.headers
+  /// When the first byte of the present request was noticed (monotonic nanoseconds); nil if there is
+  /// none.
+  private(set) var receivingSince: UInt64?
+  /// What the client had sent when it was looked at last; nil at the begin of a wait.
+  private var bytesSeen: UInt64? = 0
+  /// The request whose body is arriving.
+  private(set) unowned(unsafe) var request: RequestRecord?
+
+  init(connection: MicroHTTPD.Connection, place: ConnectionLimits.Place, now: UInt64) {
+    self.connection = connection
+    self.place = place
+    // One that is only there to be refused has no time to wait.
+    if place.refusal != nil { receivingSince = now }
+  }
+
+  func receivesBody(of request: RequestRecord) {
+    phase = .body
+    receivingSince = receivingSince ?? request.started
+    self.request = request
+  }
+
+  func isAnswered() {
+    phase = .answer
+    request = nil
+  }
+
+  /// The answer is complete: another request may come.
+  func waits() {
+    phase = .headers
+    receivingSince = nil
+    bytesSeen = nil
+    request = nil
+  }
+
+  /// Notices the first byte of a request, which libmicrohttpd doesn't tell.
+  func look(_ now: UInt64) {
+    guard phase == .headers, receivingSince == nil, let received = connection.socket.receivedBytes
+    else { return }
+    if let bytesSeen, received > bytesSeen { receivingSince = now }
+    bytesSeen = received
+  }
+}

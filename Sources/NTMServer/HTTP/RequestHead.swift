@@ -1,0 +1,99 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+extension MicroHTTPD {
+  struct Limits: Sendable {
+    /// What libmicrohttpd keeps of each header and query parameter beside its text.
+    static let bytesPerValue = 64
+    /// Room for the headers of a reply, rounded up.
+    private static let bytesForReply = 1024
+
+    /// Bytes per connection for headers and buffers.
+    let connectionMemory: Int
+    let connections: Int
+    /// 0 for none.
+    let idleSeconds: Int
+
+    /// Bytes of the longest request target. What is longer leaves too little for the headers.
+    var target: Int { connectionMemory / 2 }
+    /// Parameters of the longest query, for which the memory has room beside the longest target.
+    var queryParameters: Int { connectionMemory / 4 / Self.bytesPerValue }
+    /// How much of the memory headers and query may take, so that there is room for the headers of a
+    /// reply. Where there is none, the library closes the connection in place of answering.
+    var head: Int { connectionMemory - Self.bytesForReply }
+  }
+}
+
+/// Of the headers that must not be there twice, how many there are.
+struct HeaderCounts {
+  let hosts: Int
+  let lengths: Int
+  let codings: Int
+  /// Bytes of the connection's memory that all headers and the query take.
+  let memory: Int
+}
+
+/// What is wrong with a request line.
+enum RequestTarget {
+  /// - Parameter target: as on the wire, zero-terminated
+  static func refusal(
+    _ target: UnsafePointer<CChar>, _ limits: MicroHTTPD.Limits
+  ) -> HTTPRefusal? {
+    if strlen(target) > limits.target { return .targetTooLong(limit: limits.target) }
+    guard var rest = strchr(target, Int32(UInt8(ascii: "?"))) else { return nil }
+    var parameters = 1
+    while let next = strchr(rest + 1, Int32(UInt8(ascii: "&"))) {
+      parameters += 1
+      rest = next
+    }
+    return parameters > limits.queryParameters
+      ? .tooManyParameters(limit: limits.queryParameters) : nil
+  }
+}
+
+/// What is wrong with a request before its body is read.
+extension EventLoop {
+  func headRefusal(_ record: RequestRecord, _ counts: HeaderCounts) -> HTTPRefusal? {
+    if isDraining, !handler.isAnsweredWhileStopping(HTTPRequest(record)) { return .draining }
+    if let refusal = record.client.place.refusal ?? record.client.targetRefusal { return refusal }
+    // Before anything is applied: a step whose answer can't be sent must not be taken.
+    if counts.memory > settings.limits.head { return .headersTooLarge }
+    return (hostError(record, counts) ?? framingError(record, counts)).map {
+      .malformed(reason: $0)
+    }
+  }
+
+  /// RFC 9112, section 3.2.
+  private func hostError(_ record: RequestRecord, _ counts: HeaderCounts) -> String? {
+    if counts.hosts > 1 { return "Host is there twice" }
+    guard let host = record.connection.header("Host") else {
+      return record.needsHost ? "Host is missing" : nil
+    }
+    return host.utf8.allSatisfy(isHostByte) ? nil : "Host is no host: \(host)"
+  }
+
+  /// What makes the body's length doubtful (RFC 9112, section 6); proxies may see another one.
+  private func framingError(_ record: RequestRecord, _ counts: HeaderCounts) -> String? {
+    if counts.lengths > 1 { return "Content-Length is there twice" }
+    guard let coding = record.connection.header("Transfer-Encoding") else { return nil }
+    if !equalsIgnoringASCIICase(coding, "chunked") {
+      return "Transfer-Encoding is \(coding); chunked is valid"
+    }
+    return counts.lengths == 0 ? nil : "both Content-Length and Transfer-Encoding are there"
+  }
+}
+
+/// Whether a host and port can have it (RFC 3986, section 3.2): what would end them can't.
+private func isHostByte(_ byte: UInt8) -> Bool {
+  switch byte {
+  case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+    UInt8(ascii: "a")...UInt8(ascii: "z"):
+    true
+  default: "-._~%!$&'()*+,;=:[]".utf8.contains(byte)
+  }
+}
