@@ -75,7 +75,7 @@ struct ReloadTests {
     server.process.signal(SIGHUP)
     try server.process.wait(for: "log line") {
       server.process.errors.contains(
-        "SIGHUP changes nothing: the server was started without --allow-model-admin\n") ? () : nil
+        "SIGHUP changes nothing: the server was started without --allow-model-admin") ? () : nil
     }
     #expect(try await server.send("GET", "/models/copy").status == 200)
     #expect(try await server.send("GET", "/models/ngrams").status == 404)

@@ -122,7 +122,8 @@ struct TLSTests {
 
   @Test func aSlowBodyIsAnsweredOverTLS() throws {
     let server = try server(["--request-timeout", "1", "--access-log"])
-    let request = "POST /sessions HTTP/1.1\\r\\nHost: test\\r\\nContent-Length: 100000\\r\\n\\r\\n"
+    let request =
+      #"POST /sessions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"#
     let reply = try Tool.run(
       "sh",
       [

@@ -181,7 +181,7 @@ extension HTTPServer.Options {
   ///
   /// - Throws: where the host is neither an address nor a name that resolves.
   public func isLoopback() throws(HTTPServerError) -> Bool {
-    try ListenAddress(host: host, port: port).isLoopback
+    try ListenAddress(host: host, port: 0).isLoopback
   }
 
   fileprivate func validate() throws(HTTPServerError) {

@@ -147,7 +147,7 @@ struct APIKeyTests {
     (mode: 0o640, isReadable: true), (mode: 0o604, isReadable: true),
   ])
   func whoCanReadItIsSeen(_ mode: Int, _ isReadable: Bool) throws {
-    #expect(
-      try TemporaryKeys(Self.file, mode: mode).keys.isReadableByOthers == isReadable)
+    let file = try TemporaryKeys(Self.file, mode: mode)
+    withExtendedLifetime(file) { #expect(file.keys.isReadableByOthers == isReadable) }
   }
 }

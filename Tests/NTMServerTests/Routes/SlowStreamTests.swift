@@ -3,7 +3,7 @@ import Testing
 @testable import NTMServer
 
 /// Streams that take long, because their client reads slowly, leaves, or has much to send.
-@Suite struct SlowStreamConcurrencyTests {
+@Suite struct SlowStreamTests {
   private static let count = 20_000
   private static let inputs = ServedModel.copy.inputs(count)
   private static let body = Array(inputs.map { $0.json + "\n" }.joined().utf8)
@@ -151,33 +151,6 @@ import Testing
       reader.close()
       let all = refused.wait(until: testDeadline()) { $0.count == waiting.count ? $0 : nil }
       #expect(all?.filter { $0 >= 0 }.count == 1)
-    }
-  }
-
-  /// Streams on the same session follow one another; on others they go on side by side.
-  @Test func streamsOfManyClientsAreEachWhole() async throws {
-    let inputs = Array(Self.inputs.prefix(300))
-    let body = Array(inputs.map { $0.json + "\n" }.joined().utf8)
-    try await withLiveService { port in
-      let sessions = try (0..<3).map { _ in try SocketClient(port: port).makeSession() }
-      let replies = try onThreads(9) { index in
-        try SocketClient(port: port).exchange(
-          "POST", "/sessions/\(sessions[index % 3])/step?return=output",
-          headers: [("Content-Type", "application/x-ndjson")], body: body
-        ).text
-      }
-      for (number, session) in sessions.enumerated() {
-        let direct = try DirectSession(.copy)
-        let expected = try (0..<3).flatMap { _ in
-          try inputs.map { try direct.step($0).with(.output, session: session) }
-        }
-        let mine = try replies.indices.filter { $0 % 3 == number }.map { index in
-          try replies[index].split(separator: "\n").map { line in
-            try Response(status: 200, headers: [], body: Array(line.utf8)).decoded(StepResult.self)
-          }
-        }
-        #expect(mine.sorted { $0[0].step < $1[0].step }.flatMap { $0 } == expected)
-      }
     }
   }
 }

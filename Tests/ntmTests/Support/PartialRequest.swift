@@ -31,7 +31,7 @@ final class PartialRequest {
     }
     try #require(code == 0)
     let head =
-      "POST /sessions HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n"
+      "POST /sessions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n"
     try #require(send(descriptor, head, head.utf8.count, 0) == head.utf8.count)
     var patience = timeval(tv_sec: Int(Executable.patience), tv_usec: 0)
     setsockopt(
