@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import NTMModel
 import Testing
 
 @testable import NTMServer
