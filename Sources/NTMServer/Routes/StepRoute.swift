@@ -6,6 +6,9 @@ struct StepRoute: Sendable {
   /// Bytes of the longest reply.
   let maxReply: Int
 
+  /// Bytes of a problem, apart from what a request said.
+  private static let largestProblem = 512
+
   /// Bytes of a body that are read in less than about a millisecond.
   private static let smallBody = 16 << 10
 
@@ -100,9 +103,15 @@ struct StepRoute: Sendable {
 
   private func check(_ steps: ManySteps) throws(Problem) {
     var bytes = 0
-    for case .success(let item) in steps.items {
-      let largest = writer(item.request.fields, .json, item.session).largestResult
-      bytes += item.request.inputs.count * largest
+    for item in steps.items {
+      // A step that is refused has an answer too.
+      bytes += Self.largestProblem
+      switch item {
+      case .success(let item):
+        let largest = writer(item.request.fields, .json, item.session).largestResult
+        bytes += item.request.inputs.count * largest
+      case .failure(let problem): bytes += problem.detail.utf8.count
+      }
     }
     guard bytes <= maxReply else {
       throw Problem(

@@ -52,7 +52,7 @@ final class StepStream: @unchecked Sendable {
         completion.perform(isAdmitted: turn.hasWaited) {
           completion.refusing { () throws(Problem) in
             try turn.use { content throws(Problem) in
-              try content.check(self.nextLine?.step)
+              try self.numbered { () throws(Problem) in try content.check(self.nextLine?.step) }
               self.forgetReply(&content)
             }
             self.claim = StreamClaim(self.session)
@@ -170,17 +170,26 @@ final class StepStream: @unchecked Sendable {
 
   // MARK: Lines and problems
 
-  /// The next line that is not empty; nil after the last one.
+  /// The next line that is not blank; nil after the last one.
+  ///
+  /// - Throws: `Problem` also where so many are blank that looking for one that isn't would take long.
   private func readLine() throws(Problem) -> StepRequest.Line? {
-    while true {
+    for _ in 0...Self.mostBlankLines {
       lineNumber += 1
       guard let line = try nextText() else { return nil }
-      guard line.contains(where: { $0 > UInt8(ascii: " ") }) else { continue }
+      guard line.contains(where: { !Self.blanks.contains($0) }) else { continue }
       return try numbered { () throws(Problem) in
         try StepRequest.Line(line, for: session.model)
       }
     }
+    throw Problem(
+      .malformedRequest,
+      "lines \(lineNumber - Self.mostBlankLines) to \(lineNumber) are blank; at most "
+        + "\(Self.mostBlankLines) in a row may be", fields: ["line": .number(lineNumber)])
   }
+
+  private static let mostBlankLines = 1000
+  private static let blanks: [UInt8] = [UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r")]
 
   private func nextText() throws(Problem) -> [UInt8]? {
     do throws(HTTPBodyError) {

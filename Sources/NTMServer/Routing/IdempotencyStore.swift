@@ -59,6 +59,15 @@ final class IdempotencyStore: Sendable {
     return String(key)
   }
 
+  /// Of all that decides what is done and what is answered.
+  private static func fingerprint(_ request: HTTPRequest) -> Fingerprint {
+    let headers = ["accept", "content-type", "inference-header-content-length"]
+    let texts =
+      [request.method, request.path, request.queryValue("return") ?? ""]
+      + headers.map { request.header($0) ?? "" }
+    return Fingerprint(texts.map { Array($0.utf8) } + [request.body])
+  }
+
   /// Carries a request out, unless its key says that it has been.
   ///
   /// - Throws: `Problem` 422 where the key belongs to another request, 409 while the first one with
@@ -67,9 +76,7 @@ final class IdempotencyStore: Sendable {
     _ key: String, _ request: HTTPRequest,
     _ handle: () throws(Problem) -> HTTPOutcome
   ) throws(Problem) -> HTTPOutcome {
-    let fingerprint = Fingerprint([
-      Array(request.method.utf8), Array(request.path.utf8), request.body,
-    ])
+    let fingerprint = Self.fingerprint(request)
     switch arrive(key, fingerprint) {
     case .replayed(let response): return .respond(response)
     case .running:

@@ -84,4 +84,20 @@ extension RouteTests {
       #expect(try await client.get("/sessions/\(session)").object()["step"] as? Int == 0)
     }
   }
+
+  /// Refusals make a reply long as results do.
+  @Test(arguments: Transport.allCases)
+  func refusedStepsCountInTheReply(_ transport: Transport) async throws {
+    let options = ServiceOptions.testing { $0.maxReply = 100_000 }
+    try await withService(transport, .copy, options) { client in
+      let steps = { (count: Int) in
+        "[\(Array(repeating: "0", count: count).joined(separator: ","))]"
+      }
+      let refused = try await client.post("/step", #"{"steps": \#(steps(1000))}"#)
+      try expectProblem(refused, 422, "too-much")
+      let taken = try await client.post("/step", #"{"steps": \#(steps(100))}"#)
+      #expect(taken.status == 200)
+      #expect(taken.body.count < 100_000)
+    }
+  }
 }

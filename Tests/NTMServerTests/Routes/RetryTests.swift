@@ -69,6 +69,24 @@ extension RouteTests {
   }
 
   @Test(arguments: Transport.allCases)
+  func aKeyIsOfWhatIsAskedForToo(_ transport: Transport) async throws {
+    try await withService(transport) { client in
+      let session = try await client.makeSession()
+      let send = { (query: String, accept: String) in
+        try await client.send(
+          "POST", "/sessions/\(session)/step?return=\(query)",
+          headers: [("Idempotency-Key", "k"), ("Accept", accept)],
+          body: Array(#"{"input": \#(Self.inputs[0].json)}"#.utf8))
+      }
+      #expect(try await send("output", "application/json").status == 200)
+      try expectProblem(try await send("heads", "application/json"), 422, "key-reused")
+      try expectProblem(try await send("output", "text/csv"), 422, "key-reused")
+      #expect(
+        try await send("output", "application/json").header("Idempotent-Replayed") == "true")
+    }
+  }
+
+  @Test(arguments: Transport.allCases)
   func aStepWithoutNumberOrAResetForgetsTheReply(_ transport: Transport) async throws {
     try await withService(transport) { client in
       let session = try await client.makeSession()

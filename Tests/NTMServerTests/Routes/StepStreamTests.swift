@@ -140,6 +140,14 @@ extension RouteTests {
     [
       (body: "", status: 400, name: "malformed-request", detail: "the body has no line"),
       (body: "\n \r\n", status: 400, name: "malformed-request", detail: "the body has no line"),
+      (
+        body: String(repeating: "\n", count: 1001) + "[0,0,0,0,0,0,0,0,0]", status: 400,
+        name: "malformed-request", detail: "lines 1 to 1001 are blank"
+      ),
+      (
+        body: "\u{1}\n[0,0,0,0,0,0,0,0,0]", status: 400, name: "malformed-request",
+        detail: "line 1: the line is not JSON"
+      ),
       (body: "[1,", status: 400, name: "malformed-request", detail: "line 1: the line is not JSON"),
       (body: "\n[1]\n", status: 422, name: "wrong-size", detail: "line 2: input has 1 values"),
       (
@@ -152,7 +160,7 @@ extension RouteTests {
       ),
       (
         body: #"{"step": 3, "input": [0,0,0,0,0,0,0,0,0]}"#, status: 409, name: "wrong-step",
-        detail: "the session has taken 0 steps: the next is 1, not 3"
+        detail: "line 1: the session has taken 0 steps: the next is 1, not 3"
       ),
     ])
   func aStreamThatBeginsWrongIsRefused(
