@@ -15,6 +15,7 @@ WORKDIR /ntm
 # Dependencies change less often than sources: this layer is kept while only code changes.
 COPY Package.* ./
 RUN swift package resolve
+COPY openapi.yaml ./
 COPY Sources Sources
 COPY Tests Tests
 RUN swift build -c release --product ntm --static-swift-stdlib \

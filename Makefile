@@ -10,7 +10,7 @@ DOCKER ?= docker
 SWIFT_SOURCES := Package.swift Sources Tests
 SHELL_SCRIPTS := .ci/run $(wildcard scripts/*.sh examples/*.sh)
 
-.PHONY: help run test build format lint test-thread-sanitizer bench-train bench-stall image clean dependencies
+.PHONY: help run test build format lint test-thread-sanitizer contract check-contract bench-train bench-stall image clean dependencies
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,12 @@ lint: ## check the format of the Swift sources, and the shell scripts
 
 test-thread-sanitizer: dependencies ## run the tests of concurrent use under ThreadSanitizer
 	@scripts/test-thread-sanitizer.sh
+
+contract: ## make openapi.json of openapi.yaml, after a change of the latter
+	@scripts/check-contract.sh --make
+
+check-contract: ## hold a running server to openapi.yaml (options: ARGS=--long)
+	@scripts/check-contract.sh $(ARGS)
 
 # PyTorch is Debian's. The library's own choice of kernels is what its users get.
 bench-train: build ## compare the speed of training with PyTorch's

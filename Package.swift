@@ -34,6 +34,7 @@ let package = Package(
       providers: [.apt(["libmicrohttpd-dev"]), .brew(["libmicrohttpd"])]),
     .systemLibrary(
       name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+    .target(name: "CNTMContract"),
     .target(name: "CNTMKernels"),
     .target(
       name: "NTMModel",
@@ -48,7 +49,7 @@ let package = Package(
     .target(
       name: "NTMServer",
       dependencies: [
-        "CGnuTLS", "CMicroHTTPD", "CZlib", "NTMModel",
+        "CGnuTLS", "CMicroHTTPD", "CNTMContract", "CZlib", "NTMModel",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -72,7 +73,10 @@ let package = Package(
       swiftSettings: swiftSettings),
     .testTarget(
       name: "NTMServerTests",
-      dependencies: ["NTMModel", "NTMServer", .product(name: "Logging", package: "swift-log")],
+      dependencies: [
+        "NTMModel", "NTMServer", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: swiftSettings),
     .testTarget(name: "ntmTests", dependencies: ["NTMModel", "ntm"], swiftSettings: swiftSettings),
   ],

@@ -2,7 +2,7 @@ import Logging
 
 /// What the server answers: every route, and the shape of every refusal.
 struct Application: HTTPHandler {
-  private let router: Router
+  let router: Router
   private let admission: Admission
   private let maxStream: Int
   private let accessLog: AccessLog
@@ -11,7 +11,7 @@ struct Application: HTTPHandler {
 
   init(pool: ModelPool, sessions: SessionTable, options: ServiceOptions, logger: Logger) {
     let routes =
-      ProbeRoutes(sessions: sessions).routes
+      ProbeRoutes(sessions: sessions).routes + ContractRoutes().routes
       + ModelRoutes(
         pool: pool, sessions: sessions, isAdminAllowed: options.allowModelAdmin, logger: logger
       ).routes

@@ -77,7 +77,10 @@ extension EventLoop {
     suspend(record)
     workers.submit(
       WorkerPool.Item(
-        run: { record.loop.finish(record, .whole(record.loop.encode(work(), for: record))) },
+        run: {
+          let loop = record.loop
+          loop.finish(record, .whole(loop.encode(loop.completed(work(), record), for: record)))
+        },
         refuse: { record.loop.finish(record, .whole(record.loop.refusal(record, $0))) }))
   }
 

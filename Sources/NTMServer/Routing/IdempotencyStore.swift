@@ -40,7 +40,8 @@ final class IdempotencyStore: Sendable {
 
   /// The key of a request: the header's value, without the quotes that the draft puts around it.
   ///
-  /// - Throws: `Problem` 400 where it is empty or too long.
+  /// - Throws: `Problem` 400 where it is empty, too long or not printable ASCII, which two clients
+  ///   may send as different bytes.
   static func key(of request: HTTPRequest) throws(Problem) -> String? {
     guard let value = request.header("idempotency-key") else { return nil }
     var key = value[...]
@@ -49,6 +50,11 @@ final class IdempotencyStore: Sendable {
       throw Problem(
         .malformedRequest,
         "Idempotency-Key has \(key.utf8.count) bytes; 1 to \(longestKey) are valid")
+    }
+    guard key.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else {
+      throw Problem(
+        .malformedRequest,
+        "Idempotency-Key has characters that are not printable ASCII")
     }
     return String(key)
   }

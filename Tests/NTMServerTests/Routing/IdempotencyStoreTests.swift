@@ -58,4 +58,24 @@ struct IdempotencyStoreTests {
     #expect(!isReplay(try respond("0")))
     #expect(isReplay(try respond("0")))
   }
+
+  @Test(arguments: [
+    (header: "a", key: "a"), (header: "\"a b\"", key: "a b"), (header: "\"", key: "\""),
+    (header: String(repeating: "~", count: 255), key: String(repeating: "~", count: 255)),
+    (header: "", key: nil), (header: "\"\"", key: nil),
+    (header: String(repeating: "a", count: 256), key: nil),
+    // Two clients may spell them in two ways, so they would not be the same key everywhere.
+    (header: "é", key: nil), (header: "a\u{7f}", key: nil), (header: "a\tb", key: nil),
+    (header: "\u{fffd}", key: nil),
+  ])
+  func aKeyIsPrintableASCII(_ expected: (header: String, key: String?)) throws {
+    let request = HTTPRequest(
+      method: "POST", path: "/sessions", headers: [("Idempotency-Key", expected.header)])
+    guard let key = expected.key else {
+      let problem = #expect(throws: Problem.self) { try IdempotencyStore.key(of: request) }
+      #expect(problem?.kind == .malformedRequest)
+      return
+    }
+    #expect(try IdempotencyStore.key(of: request) == key)
+  }
 }

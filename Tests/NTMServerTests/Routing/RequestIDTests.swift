@@ -36,6 +36,9 @@ struct RequestIDTests {
         ("POST", "/sessions/\(session)/step", "nonsense"),
         ("POST", "/sessions/\(session)/step", #"{"input":[0,0,0,0,0,0,0,0,0]}"#),
         ("GET", "/sessions/\(session)/state", ""),
+        // From a worker: a reply, one that is long enough to be packed, and a refusal.
+        ("GET", "/sessions", ""), ("GET", "/metrics", ""),
+        ("POST", "/sessions", "\u{10}\0\0\0\0\0\0\0{}"),
       ] {
         let response = try await client.send(method, path, headers: [], body: Array(body.utf8))
         let id = try #require(response.header("X-Request-Id"), "\(method) \(path)")
