@@ -45,7 +45,7 @@ struct Application: HTTPHandler {
       request.notes.isAdmitted = true
       return nil
     } catch {
-      return response(error, to: request)
+      return error.response
     }
   }
 
@@ -57,7 +57,10 @@ struct Application: HTTPHandler {
 
   func complete(_ response: inout HTTPResponse, to request: HTTPRequest) {
     let id = request.id
-    response.name(id)
+    if response.isProblem {
+      if InferenceRoutes.isInference(request) { response.addInferenceError() }
+      response.name(id)
+    }
     response.headers += admission.origins.headers(for: request.notes.foreignOrigin)
     response.headers.append((RequestID.header, id))
   }
@@ -104,11 +107,7 @@ struct Application: HTTPHandler {
       case .overloaded: Problem(.overloaded, "too much work is waiting; try again in a moment")
       case .unanswered: Problem(.internalError, "the request was given up without an answer")
       }
-    return response(problem, to: request)
-  }
-
-  private func response(_ problem: Problem, to request: HTTPRequest) -> HTTPResponse {
-    InferenceRoutes.isInference(request) ? problem.response.withInferenceError : problem.response
+    return problem.response
   }
 
   func completed(_ request: HTTPRequest, status: Int, responseBytes: Int, duration: UInt64) {

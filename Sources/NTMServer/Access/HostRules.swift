@@ -26,13 +26,7 @@ struct HostRules: Sendable {
     guard !name.isEmpty else { return false }
     let isAddress = name.count { $0 == ":" } > 1
     return name.utf8.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
-        UInt8(ascii: "_"):
-        true
-      default: isAddress && byte == UInt8(ascii: ":")
-      }
+      byte.isLetterOrDigit || "-._".utf8.contains(byte) || isAddress && byte == UInt8(ascii: ":")
     }
   }
 

@@ -50,19 +50,6 @@ final class HTTPCompletion: Sendable {
       })
   }
 
-  /// A handle whose whole replies are changed before they are given to this one.
-  func changing(by change: @escaping @Sendable (HTTPResponse) -> HTTPResponse) -> HTTPCompletion {
-    HTTPCompletion(
-      workers: workers, refusal: refusal,
-      answer: { reply in
-        switch reply {
-        case .whole(let response): self.finish(change(response))
-        case .stream(let reply): self.finish(reply)
-        case nil: break
-        }
-      })
-  }
-
   deinit {
     if let answer = take() { answer(nil) }
   }

@@ -90,10 +90,5 @@ extension EventLoop {
 
 /// Whether a host and port can have it (RFC 3986, section 3.2): what would end them can't.
 private func isHostByte(_ byte: UInt8) -> Bool {
-  switch byte {
-  case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-    UInt8(ascii: "a")...UInt8(ascii: "z"):
-    true
-  default: "-._~%!$&'()*+,;=:[]".utf8.contains(byte)
-  }
+  byte.isLetterOrDigit || "-._~%!$&'()*+,;=:[]".utf8.contains(byte)
 }

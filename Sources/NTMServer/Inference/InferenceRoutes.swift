@@ -23,9 +23,9 @@ struct InferenceRoutes: Sendable {
 
   var routes: [Router.Route] {
     [
-      route("GET", "/v2") { _ in .respond(.json(Server())) },
-      route("GET", "/v2/health/live") { _ in .respond(.json(["live": true])) },
-      route("GET", "/v2/health/ready") { _ throws(Problem) in
+      Router.Route("GET", "/v2") { _ in .respond(.json(Server())) },
+      Router.Route("GET", "/v2/health/live") { _ in .respond(.json(["live": true])) },
+      Router.Route("GET", "/v2/health/ready") { _ throws(Problem) in
         try ProbeRoutes(sessions: sessions).checkReady()
         return .respond(.json(["ready": true]))
       },
@@ -34,30 +34,18 @@ struct InferenceRoutes: Sendable {
 
   private func modelRoutes(_ path: String) -> [Router.Route] {
     [
-      route("GET", path) { context throws(Problem) in
+      Router.Route("GET", path) { context throws(Problem) in
         .respond(.json(Metadata(try model(context))))
       },
-      route("GET", path + "/ready") { context throws(Problem) in
+      Router.Route("GET", path + "/ready") { context throws(Problem) in
         .respond(.json(["name": try model(context).name]))
       },
-      route("GET", path + "/stats") { context throws(Problem) in
+      Router.Route("GET", path + "/stats") { context throws(Problem) in
         let model = try model(context)
         return .respond(.json(["model_stats": [model.statistics.report(model)]]))
       },
-      route("POST", path + "/infer", takesKey: true, infer),
+      Router.Route("POST", path + "/infer", takesKey: true, infer),
     ]
-  }
-
-  private func route(
-    _ method: String, _ path: String, takesKey: Bool = false, _ handler: @escaping Router.Handler
-  ) -> Router.Route {
-    Router.Route(method, path, takesKey: takesKey) { context in
-      do throws(Problem) {
-        return try handler(context).withInferenceErrors
-      } catch {
-        return .respond(error.response.withInferenceError)
-      }
-    }
   }
 
   // MARK: What there is

@@ -1,5 +1,6 @@
 internal import CNTMContract
 internal import Crypto
+internal import NTMModel
 
 /// `GET /openapi.yaml` and `GET /openapi.json`: what all routes take and answer.
 struct ContractRoutes: Sendable {
@@ -22,9 +23,7 @@ struct ContractRoutes: Sendable {
     private init(_ type: String, _ file: ntm_document) {
       self.type = type
       body = Array(UnsafeBufferPointer(start: file.bytes, count: file.size))
-      digest = SHA256.hash(data: body).map { byte in
-        (byte < 16 ? "0" : "") + String(byte, radix: 16)
-      }.joined()
+      digest = SHA256.hash(data: body).hexadecimal
     }
 
     /// Weak, because the reply may be sent packed.

@@ -156,16 +156,16 @@ struct Problem: Error, Equatable {
 }
 
 extension HTTPResponse {
-  /// Adds the name of the request to a reply that is a problem. It is not there from the start,
-  /// because most places that refuse something know nothing of the request.
-  mutating func name(_ request: @autoclosure () -> String) {
-    guard status >= 400, body.last == UInt8(ascii: "}"),
-      header("Content-Type") == Problem.mediaType
-    else { return }
+  /// Whether the body is a problem. The status is looked at first, because most are none.
+  var isProblem: Bool { status >= 400 && header("Content-Type") == Problem.mediaType }
+
+  /// Adds the name of the request to a problem. It is not there from the start, because most places
+  /// that refuse something know nothing of the request.
+  mutating func name(_ request: String) {
     body.removeLast()
     // Visible ASCII: two characters of it can't stand in a string as they are.
     body += Array(",\"request_id\":\"".utf8)
-    for byte in request().utf8 {
+    for byte in request.utf8 {
       if byte == UInt8(ascii: "\\") || byte == UInt8(ascii: "\"") {
         body.append(UInt8(ascii: "\\"))
       }

@@ -167,6 +167,13 @@ import Testing
       let again = try await client.post(Self.path, body, key: "k")
       #expect(again.text == first.text)
       #expect(again.header("Idempotent-Replayed") == "true")
+      // What the router refuses before an inference is refused in the same form.
+      let other = Self.body(
+        [Self.inputs[1]], parameters: #"{"sequence_id":9,"sequence_start":true}"#)
+      try expectRefusal(
+        try await client.post(Self.path, other, key: "k"), 422, "key-reused", "belongs to another")
+      try expectRefusal(
+        try await client.get("/v2/nothing"), 404, "no-such-resource", "/v2/nothing")
     }
   }
 
