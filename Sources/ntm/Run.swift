@@ -25,7 +25,7 @@ struct Run: ParsableCommand {
   @Option(
     name: .customLong("return"),
     help: """
-      What a result says, with commas between: output, read_weightings, write_weightings, \
+      What a result says, with commas between: input, output, read_weightings, write_weightings, \
       read_vectors, memory, heads.
       """)
   var fields: String?

@@ -82,7 +82,8 @@ struct RunTests {
   @Test func anUnknownNameInReturnIsRefused() throws {
     let ending = try Executable.run(["run", Self.model, "--return", "output,outputs"])
     #expect(ending.status != 0)
-    #expect(ending.errors.contains(#"return[1] is "outputs"; valid are output, read_weightings"#))
+    #expect(
+      ending.errors.contains(#"return[1] is "outputs"; valid are input, output, read_weightings"#))
   }
 
   @Test func aBadModelIsNamedWithItsFault() throws {

@@ -61,10 +61,10 @@ extension EventLoop {
   /// libmicrohttpd takes no response before a request is complete, so this one goes past it.
   private func cutOff(_ client: ConnectionRecord, after seconds: Int) {
     let refusal = client.place.refusal ?? .requestTimeout(seconds: seconds)
-    let request = client.request.map { HTTPRequest($0) }
-    var response = refusal.applied(
-      // Nobody knows yet what was to be asked.
-      to: handler.refuse(refusal, request ?? HTTPRequest(method: "", path: "")))
+    // Before its headers are there, nobody knows what was to be asked.
+    let request = client.request.map { HTTPRequest($0) } ?? HTTPRequest(method: "", path: "")
+    var response = refusal.applied(to: handler.refuse(refusal, request))
+    handler.complete(&response, to: request)
     response.headers += [("Connection", "close"), ("Date", httpDate())]
     if let record = client.request {
       record.response = response

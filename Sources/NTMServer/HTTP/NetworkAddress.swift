@@ -17,7 +17,7 @@ struct NetworkAddress: Hashable, Sendable {
   private let number: UInt64
 
   init?(_ address: UnsafePointer<sockaddr>) {
-    switch Int32(address.pointee.sa_family) {
+    switch addressFamily(address) {
     case AF_INET:
       let four = UnsafeRawPointer(address).load(as: sockaddr_in.self).sin_addr
       self.init(family: .four, number: UInt64(UInt32(bigEndian: four.s_addr)))
@@ -45,9 +45,16 @@ struct NetworkAddress: Hashable, Sendable {
   }
 }
 
+/// Which kind of address it is. `sin_family` stands where `sa_family` does (POSIX, netinet/in.h); the
+/// latter's declaration counts as libmicrohttpd's in some builds, depending on which header came
+/// first, and can't be used here then.
+private func addressFamily(_ address: UnsafePointer<sockaddr>) -> Int32 {
+  Int32(UnsafeRawPointer(address).load(as: sockaddr_in.self).sin_family)
+}
+
 /// The address in numbers, without port.
 func numericHost(_ address: UnsafePointer<sockaddr>) -> String? {
-  let isIPv6 = Int32(address.pointee.sa_family) == AF_INET6
+  let isIPv6 = addressFamily(address) == AF_INET6
   let length = isIPv6 ? MemoryLayout<sockaddr_in6>.size : MemoryLayout<sockaddr_in>.size
   return withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(NI_MAXHOST)) { text in
     let code = getnameinfo(

@@ -191,29 +191,21 @@ struct InferenceRequest: Sendable {
 
 /// How a client names a sequence; a number and a text are different names.
 enum SequenceID: Hashable, Sendable {
-  case number(Int)
+  case number(UInt64)
   case text(String)
-
-  /// Up to here, a double holds every whole number, and that one alone.
-  private static let largest = (1 << 53) - 1
 
   /// Nil for 0 and "", which say that the request is of no sequence.
   init?(_ value: JSONValue) throws(Problem) {
     switch value {
     case .string(""), .number(0): return nil
     case .string(let text): self = .text(text)
-    case .number(let number):
-      guard let integer = Int(exactly: number), 1...Self.largest ~= integer else {
-        throw Problem(
-          .malformedRequest,
-          "parameters.sequence_id is \(number); a text, or a whole number up to \(Self.largest), is "
-            + "expected")
-      }
-      self = .number(integer)
     default:
-      throw Problem(
-        .malformedRequest,
-        "parameters.sequence_id is \(value.kind); a whole number or a text is expected")
+      guard let number = value.whole(UInt64.self) else {
+        throw value.unexpected(
+          "parameters.sequence_id", "a text, or a whole number up to \(UInt64.max),",
+          got: value.numeral)
+      }
+      self = .number(number)
     }
   }
 

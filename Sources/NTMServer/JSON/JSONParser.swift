@@ -64,7 +64,7 @@ struct JSONParser {
     case UInt8(ascii: "t"): return try word("true", .bool(true))
     case UInt8(ascii: "f"): return try word("false", .bool(false))
     case UInt8(ascii: "n"): return try word("null", .null)
-    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number(try number())
+    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try number()
     default: throw error("there is no value")
     }
   }
@@ -120,7 +120,7 @@ struct JSONParser {
       guard next == UInt8(ascii: "-") || isDigit(next) else {
         return try list(beginningWith: numbers.map { .number($0) })
       }
-      numbers.append(try number())
+      numbers.append(try double())
       skipSpace()
       if skip("]") { return .numbers(numbers) }
       try expect(",")
@@ -149,8 +149,21 @@ struct JSONParser {
     while isDigit(next) { position += 1 }
   }
 
+  /// A number that stands by itself, which may be a name: whole ones up to 2^64 are exact.
+  private mutating func number() throws(JSONError) -> JSONValue {
+    let start = position
+    let double = try double()
+    if double >= 0x1p53,
+      let exact = UInt64(String(decoding: text[start..<position], as: UTF8.self)),
+      UInt64(exactly: double) != exact
+    {
+      return .wholeNumber(exact)
+    }
+    return .number(double)
+  }
+
   /// A number as the nearest double; infinity or zero where it is beyond its range.
-  private mutating func number() throws(JSONError) -> Double {
+  private mutating func double() throws(JSONError) -> Double {
     let start = position
     _ = skip("-")
     if !skip("0") { try digits() } else if isDigit(next) { throw error("a number begins with 0") }

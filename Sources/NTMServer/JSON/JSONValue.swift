@@ -6,6 +6,8 @@ indirect enum JSONValue: Equatable, Sendable {
   case null
   case bool(Bool)
   case number(Double)
+  /// A whole number that no double is equal to.
+  case wholeNumber(UInt64)
   case string(String)
   /// A list of numbers and of nothing else, which is what inputs are.
   case numbers([Double])
@@ -16,7 +18,7 @@ indirect enum JSONValue: Equatable, Sendable {
     switch self {
     case .null: "null"
     case .bool: "true or false"
-    case .number: "a number"
+    case .number, .wholeNumber: "a number"
     case .string: "a string"
     case .numbers, .list: "a list"
     case .object: "an object"
@@ -82,20 +84,26 @@ extension JSONValue {
 
   /// A whole number of a range.
   func integer(_ name: String, _ range: ClosedRange<Int>) throws(Problem) -> Int {
-    guard case .number(let number) = self else { throw unexpected(name, "a whole number") }
-    guard let integer = Int(exactly: number), range.contains(integer) else {
-      throw Problem(
-        .malformedRequest,
-        "\(name) is \(number); a whole number from \(range.lowerBound) on is expected")
+    guard let integer = whole(Int.self), range.contains(integer) else {
+      throw unexpected(name, "a whole number from \(range.lowerBound) on", got: numeral)
     }
     return integer
+  }
+
+  /// The whole number that this is; nil where it is none, or beyond the type's range.
+  func whole<Integer: FixedWidthInteger>(_ type: Integer.Type) -> Integer? {
+    switch self {
+    case .number(let number): Integer(exactly: number)
+    case .wholeNumber(let number): Integer(exactly: number)
+    default: nil
+    }
   }
 
   func list(_ name: String) throws(Problem) -> [JSONValue] {
     switch self {
     case .list(let list): return list
     case .numbers(let numbers): return numbers.map { .number($0) }
-    case .null, .bool, .number, .string, .object: throw unexpected(name, "a list")
+    case .null, .bool, .number, .wholeNumber, .string, .object: throw unexpected(name, "a list")
     }
   }
 
@@ -104,13 +112,24 @@ extension JSONValue {
     switch self {
     case .numbers(let numbers): return numbers.map { Float($0) }
     case .list(let list):
-      let index = list.firstIndex { if case .number = $0 { false } else { true } } ?? 0
+      let index = list.firstIndex { $0.kind != JSONValue.number(0).kind } ?? 0
       throw list[index].unexpected("\(name)[\(index)]", "a number")
-    case .null, .bool, .number, .string, .object: throw unexpected(name, "a list of numbers")
+    case .null, .bool, .number, .wholeNumber, .string, .object:
+      throw unexpected(name, "a list of numbers")
     }
   }
 
-  private func unexpected(_ name: String, _ expected: String) -> Problem {
-    Problem(.malformedRequest, "\(name) is \(kind); \(expected) is expected")
+  /// - Parameter got: what it is called where not by its kind
+  func unexpected(_ name: String, _ expected: String, got: String? = nil) -> Problem {
+    Problem(.malformedRequest, "\(name) is \(got ?? kind); \(expected) is expected")
+  }
+
+  /// A number in digits, a whole one without a point; nil for what is none.
+  var numeral: String? {
+    switch self {
+    case .number(let number): Int(exactly: number)?.description ?? number.description
+    case .wholeNumber(let number): number.description
+    default: nil
+    }
   }
 }

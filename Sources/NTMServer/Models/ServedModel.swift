@@ -99,6 +99,7 @@ extension ServedModel {
       throw Problem(.notFinite, "\(error)")
     }
     metrics.computed(nanoseconds: monotonicNanoseconds() - start)
+    room.input = input
     content.step += 1
     record.add(content, room)
   }
@@ -145,9 +146,12 @@ extension ServedModel {
 /// What a thread needs to step a model and write down the result; reused from step to step.
 final class StepRoom {
   var workspace: Workspace
+  /// x of the last step.
+  fileprivate(set) var input: [Float]
   var text = ByteBuffer()
 
   fileprivate init(_ served: ServedModel) throws(AllocationError) {
     workspace = try served.model.makeWorkspace()
+    input = []
   }
 }

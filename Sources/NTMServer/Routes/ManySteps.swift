@@ -8,11 +8,13 @@ struct ManySteps: Sendable {
 
   /// In the order of the request.
   let items: [Result<Item, Problem>]
+  private let requestID: String
 
+  /// - Parameter requestID: the request's name
   /// - Throws: `Problem` 400 where the body is not a list of steps. What is wrong with one of them is
   ///   that one's result.
   init(
-    _ body: [UInt8], _ sessions: SessionTable, fields standard: StepFields
+    _ body: [UInt8], _ sessions: SessionTable, fields standard: StepFields, requestID: String
   ) throws(Problem) {
     let body = try JSONValue(body: body).fields(["steps", "return"])
     guard let steps = body["steps"] else {
@@ -25,7 +27,11 @@ struct ManySteps: Sendable {
       items.append(Self.item(step, index, fields, sessions))
     }
     self.items = items
+    self.requestID = requestID
   }
+
+  /// A problem as a step's result.
+  func body(of problem: Problem) -> [UInt8] { problem.body(for: requestID) }
 
   private static func item(
     _ step: JSONValue, _ index: Int, _ fields: StepFields, _ sessions: SessionTable

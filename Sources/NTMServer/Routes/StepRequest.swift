@@ -111,11 +111,12 @@ struct StepFields: OptionSet {
   static let readVectors = StepFields(rawValue: 1 << 3)
   static let memory = StepFields(rawValue: 1 << 4)
   static let heads = StepFields(rawValue: 1 << 5)
+  static let input = StepFields(rawValue: 1 << 6)
 
   static let standard: StepFields = [.output, .readWeightings, .writeWeightings]
 
   private static let byName: [(name: String, field: StepFields)] = [
-    ("output", .output), ("read_weightings", .readWeightings),
+    ("input", .input), ("output", .output), ("read_weightings", .readWeightings),
     ("write_weightings", .writeWeightings), ("read_vectors", .readVectors), ("memory", .memory),
     ("heads", .heads),
   ]

@@ -22,32 +22,33 @@ struct StepResultWriter {
 
   /// Writes the result of the step that `room` was just used for behind what its text has.
   func write(_ content: borrowing Session.Content, _ room: StepRoom) {
-    write(content.step, content.state, room.workspace, to: &room.text)
-  }
-
-  func write(
-    _ step: Int, _ state: borrowing State, _ workspace: borrowing Workspace,
-    to text: inout ByteBuffer
-  ) {
     switch form {
     case .json:
-      writeObject(fields, step, state, workspace, to: &text)
+      writeObject(fields, content, room)
     case .jsonLines:
-      writeObject(fields, step, state, workspace, to: &text)
-      text.append(UInt8(ascii: "\n"))
+      writeObject(fields, content, room)
+      room.text.append(UInt8(ascii: "\n"))
     case .eventStream:
-      text.append("event: step\ndata: ")
-      writeObject(fields, step, state, workspace, to: &text)
-      text.append("\n\n")
+      room.text.append("event: step\ndata: ")
+      writeObject(fields, content, room)
+      room.text.append("\n\n")
     case .csv:
-      text.appendLine(workspace.output)
+      room.text.appendLine(room.workspace.output)
     }
   }
 
   /// `{"session": …, "step": …, "output": […], …}`
   func writeObject(
-    _ fields: StepFields, _ step: Int, _ state: borrowing State, _ workspace: borrowing Workspace,
-    to text: inout ByteBuffer
+    _ fields: StepFields, _ content: borrowing Session.Content, _ room: StepRoom
+  ) {
+    writeObject(
+      fields, content.step, room.input, content.state, room.workspace, to: &room.text)
+  }
+
+  /// - Parameter input: x of the step, which neither the state nor the workspace keeps
+  func writeObject(
+    _ fields: StepFields, _ step: Int, _ input: [Float], _ state: borrowing State,
+    _ workspace: borrowing Workspace, to text: inout ByteBuffer
   ) {
     let heads = model.model.configuration.heads
     text.append(UInt8(ascii: "{"))
@@ -58,6 +59,10 @@ struct StepResultWriter {
     }
     text.append("\"step\":")
     text.appendNumber(step)
+    if fields.contains(.input) {
+      text.append(",\"input\":")
+      input.withUnsafeBufferPointer { text.appendArray($0) }
+    }
     if fields.contains(.output) {
       text.append(",\"output\":")
       text.appendArray(workspace.output)
@@ -138,6 +143,7 @@ struct StepResultWriter {
     // With brackets, and a comma behind them.
     func list(_ count: Int) -> Int { count * Self.longestNumber + 3 }
     var bytes = Self.longestFrame
+    if fields.contains(.input) { bytes += list(configuration.inputSize) }
     if fields.contains(.output) { bytes += list(configuration.outputSize) }
     for head in configuration.heads {
       if fields.contains(.readWeightings), head.reads { bytes += list(rows) }

@@ -6,8 +6,8 @@ struct StepRoute: Sendable {
   /// Bytes of the longest reply.
   let maxReply: Int
 
-  /// Bytes of a problem, apart from what a request said.
-  private static let largestProblem = 512
+  /// Bytes of a problem, apart from what a request said in its body.
+  private static let largestProblem = 512 + 2 * RequestID.longest
 
   /// Bytes of a body that are read in less than about a millisecond.
   private static let smallBody = 16 << 10
@@ -76,7 +76,7 @@ struct StepRoute: Sendable {
           + "\"step\" instead")
     }
     let type = try MediaType.preferred(of: [.jsonLines, .eventStream, .csv], for: request)
-    let stream = StepStream(session, request.bodyLines, writer(fields, type, session), type) {
+    let stream = StepStream(session, request, writer(fields, type, session), type) {
       sessions.forgetReply(&$0)
     }
     return .later { completion in
@@ -90,10 +90,11 @@ struct StepRoute: Sendable {
     let request = context.request
     let body = request.body
     let fields = try StepFields(query: request) ?? .standard
+    let id = request.id
     return .later { completion in
       completion.perform {
         completion.refusing { () throws(Problem) in
-          let steps = try ManySteps(body, sessions, fields: fields)
+          let steps = try ManySteps(body, sessions, fields: fields, requestID: id)
           try check(steps)
           take(steps, from: 0, Array("{\"steps\":[".utf8), completion)
         }
@@ -145,13 +146,18 @@ struct StepRoute: Sendable {
           completion.perform(isAdmitted: true) { _ in
             refuse(steps, from: index, before, completion)
           } _: {
-            let reply = Result { () throws(Problem) in try turn.use(work) }
-            take(steps, from: index + 1, before + reply.body, completion)
+            let reply: [UInt8]
+            do throws(Problem) {
+              reply = try turn.use(work).body
+            } catch {
+              reply = steps.body(of: error)
+            }
+            take(steps, from: index + 1, before + reply, completion)
           }
         }
         return
       } catch {
-        text += error.response.body
+        text += steps.body(of: error)
       }
     }
     completion.finish(.json(bytes: text + Array("]}".utf8)))
@@ -162,7 +168,7 @@ struct StepRoute: Sendable {
     _ steps: ManySteps, from index: Int, _ text: [UInt8], _ completion: HTTPCompletion
   ) {
     let problem = Problem(.stopping, "the server is stopping; this step was not taken")
-    let rest = Array(repeating: problem.response.body, count: steps.items.count - index)
+    let rest = Array(repeating: steps.body(of: problem), count: steps.items.count - index)
     completion.finish(
       .json(bytes: text + rest.joined(separator: Array(",".utf8)) + Array("]}".utf8)))
   }
@@ -249,15 +255,6 @@ extension StepResultWriter.Form {
       case .csv: .csv
       case .json, .safeTensors: .json
       }
-  }
-}
-
-extension Result<HTTPResponse, Problem> {
-  fileprivate var body: [UInt8] {
-    switch self {
-    case .success(let response): response.body
-    case .failure(let problem): problem.response.body
-    }
   }
 }
 

@@ -10,6 +10,8 @@ final class StepStream: @unchecked Sendable {
   private let session: Session
   private let writer: StepResultWriter
   private let type: MediaType
+  /// The request's name, for a problem in the stream.
+  private let requestID: String
   /// Called when the first step is applied: what was kept of steps before is out of date.
   private let forgetReply: @Sendable (inout Session.Content) -> Void
   private var lines: HTTPBodyLines
@@ -27,11 +29,12 @@ final class StepStream: @unchecked Sendable {
   private static let sliceTime: UInt64 = 10_000_000
 
   init(
-    _ session: Session, _ lines: HTTPBodyLines, _ writer: StepResultWriter, _ type: MediaType,
+    _ session: Session, _ request: HTTPRequest, _ writer: StepResultWriter, _ type: MediaType,
     forgetReply: @escaping @Sendable (inout Session.Content) -> Void
   ) {
     self.session = session
-    self.lines = lines
+    lines = request.bodyLines
+    requestID = request.id
     self.writer = writer
     self.type = type
     self.forgetReply = forgetReply
@@ -222,7 +225,7 @@ final class StepStream: @unchecked Sendable {
     var problem = problem
     problem.fields["applied"] = .number(applied)
     problem.fields["session"] = .text(session.id)
-    let object = problem.response.body
+    let object = problem.body(for: requestID)
     return type == .eventStream
       ? ServerSentEvent("problem", data: object).bytes : object + [UInt8(ascii: "\n")]
   }

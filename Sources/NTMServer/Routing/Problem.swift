@@ -155,6 +155,15 @@ struct Problem: Error, Equatable {
   }
 }
 
+extension Problem {
+  /// The object, as a part of the reply to a request of this name.
+  func body(for request: String) -> [UInt8] {
+    var response = response
+    response.name(request)
+    return response.body
+  }
+}
+
 extension HTTPResponse {
   /// Whether the body is a problem. The status is looked at first, because most are none.
   var isProblem: Bool { status >= 400 && header("Content-Type") == Problem.mediaType }

@@ -23,8 +23,7 @@ struct StepRecord: ~Copyable {
     guard let writer else { return }
     for index in records.indices {
       let start = room.text.count
-      writer.writeObject(
-        records[index].fields, content.step, content.state, room.workspace, to: &room.text)
+      writer.writeObject(records[index].fields, content, room)
       records[index].texts.append(room.text.bytes(from: start))
       room.text.removeAll(from: start)
     }

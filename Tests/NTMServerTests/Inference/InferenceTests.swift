@@ -71,7 +71,7 @@ import Testing
 
   // MARK: Sequences
 
-  @Test(arguments: Transport.allCases, ["12", #""a name""#])
+  @Test(arguments: Transport.allCases, ["12", "18446744073709551615", #""a name""#])
   func aSequenceGivesWhatItsModelGives(_ transport: Transport, _ id: String) async throws {
     try await withService(transport) { client in
       let expected = try Self.expected(Self.inputs)
@@ -96,6 +96,21 @@ import Testing
       // The end of the sequence is that of its session.
       let ended = try await client.get("/sessions/\(try #require(session))")
       try expectProblem(ended, 404, "no-such-session", fields: ["reason": .text("deleted")])
+    }
+  }
+
+  /// A double would be the same for both.
+  @Test(arguments: Transport.allCases)
+  func largeNumbersAreNamesOfTheirOwn(_ transport: Transport) async throws {
+    try await withService(transport) { client in
+      for id in ["9007199254740992", "9007199254740993"] {
+        let body = Self.body(
+          [Self.inputs[0]], parameters: #"{"sequence_id":\#(id),"sequence_start":true}"#)
+        let response = try await client.post(Self.path, body)
+        #expect(response.text.contains(#""sequence_id":\#(id),"#))
+      }
+      let sessions = try await client.get("/sessions").object()["sessions"] as? [Any]
+      #expect(sessions?.count == 2)
     }
   }
 
@@ -297,12 +312,12 @@ import Testing
         part: "a text, or a whole number"
       ),
       (
-        body: body(inputs, parameters: #"{"sequence_id":9007199254740993}"#), status: 400,
-        part: "a text, or a whole number"
+        body: body(inputs, parameters: #"{"sequence_id":18446744073709551616}"#), status: 400,
+        part: "a text, or a whole number up to 18446744073709551615, is expected"
       ),
       (
         body: body(inputs, parameters: #"{"sequence_id":true}"#), status: 400,
-        part: "a whole number or a text"
+        part: "sequence_id is true or false; a text, or a whole number"
       ),
       (
         body: body(inputs, parameters: #"{"sequence_id":5}"#), status: 404,

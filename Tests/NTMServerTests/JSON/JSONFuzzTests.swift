@@ -80,6 +80,7 @@ struct JSONFuzzTests {
     case .null: theirs is NSNull
     case .bool(let bool): theirs as? Bool == bool
     case .number(let number): equals(number, theirs)
+    case .wholeNumber(let number): (theirs as? NSNumber)?.uint64Value == number
     case .string(let string): (theirs as? String).map { isSame(string, $0) } ?? false
     case .numbers(let numbers):
       (theirs as? [Any]).map { $0.count == numbers.count && zip(numbers, $0).allSatisfy(equals) }
@@ -118,7 +119,7 @@ struct JSONFuzzTests {
   private func isBeyondFoundation(_ value: JSONValue) -> Bool {
     func isBeyond(_ number: Double) -> Bool { !number.isNormal }
     return switch value {
-    case .null, .bool, .string: false
+    case .null, .bool, .wholeNumber, .string: false
     case .number(let number): isBeyond(number)
     case .numbers(let numbers): numbers.contains(where: isBeyond)
     case .list(let list): list.contains(where: isBeyondFoundation)

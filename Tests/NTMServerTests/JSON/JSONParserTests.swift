@@ -29,6 +29,14 @@ struct JSONParserTests {
     (text: #""\ud83d\uDE00""#, value: .string("😀")),
     (text: #""\u0000""#, value: .string("\0")),
     (text: #""\ufffe\uFFFF""#, value: .string("\u{FFFE}\u{FFFF}")),
+    (text: "9007199254740992", value: .number(0x1p53)),
+    (text: "9007199254740993", value: .wholeNumber(9_007_199_254_740_993)),
+    (text: "18446744073709551615", value: .wholeNumber(.max)),
+    (text: "18446744073709551616", value: .number(0x1p64)),
+    (text: "-9007199254740993", value: .number(-0x1p53)),
+    (text: "9007199254740993.0", value: .number(0x1p53)),
+    (text: "[9007199254740993]", value: .numbers([0x1p53])),
+    (text: "[null,9007199254740993]", value: .list([.null, .wholeNumber(9_007_199_254_740_993)])),
     (text: "[]", value: .numbers([])),
     (text: "[ ]", value: .numbers([])),
     (text: "[1]", value: .numbers([1])),
@@ -199,7 +207,7 @@ struct JSONParserTests {
 
   @Test(arguments: [
     "0", "-0", "1", "-1", "123456789012345", "1234567890123456", "-999999999999999",
-    "9007199254740993", "18446744073709551616", "0.1", "-0.0", "0e0", "0E+5", "1e5", "1E-5", "1e05",
+    "9007199254740994", "18446744073709551616", "0.1", "-0.0", "0e0", "0E+5", "1e5", "1E-5", "1e05",
     "2.2250738585072011e-308", "2.2250738585072014e-308", "4.9e-324", "2e-324", "1e-400", "-1e-400",
     "1.7976931348623157e308", "1.7976931348623159e308", "1e400", "-1e400", "1e999999999999",
     "1e-999999999999", "0.000000000000000000000000000000000000000000001", "16777217",
@@ -268,8 +276,12 @@ struct JSONParserTests {
         }.joined()
         for text in [digits, "-\(digits)", "\(digits).5", "0.\(digits)", "\(digits)e-7"] {
           #expect(
-            try JSONParser.parse(Array(text.utf8)) == .number(strtod(text, nil)), "\(text)")
+            try JSONParser.parse(Array("[\(text)]".utf8)) == .numbers([strtod(text, nil)]),
+            "\(text)")
         }
+        // By itself a whole number is exact as long as 64 bits hold it.
+        let value = try JSONParser.parse(Array(digits.utf8))
+        #expect(value.whole(UInt64.self) == UInt64(digits), "\(digits)")
       }
     }
   }

@@ -52,7 +52,7 @@ import Testing
       let session = try client.makeSession()
       let choices: [(query: String, fields: StepResult.Fields)] = [
         ("", .standard), ("?return=", []), ("?return=output", .output),
-        ("?return=output,read_weightings,write_weightings,read_vectors,memory,heads", .all),
+        ("?return=input,output,read_weightings,write_weightings,read_vectors,memory,heads", .all),
         ("?return=output", .output),
       ]
       let watchers = try choices.map {

@@ -56,6 +56,9 @@ extension RouteTests {
         steps.map { $0["status"] as? Int } == [nil, 404, 422, 400, 400, 409, nil, nil])
       #expect(steps[0]["step"] as? Int == 1)
       #expect(steps[1]["reason"] as? String == "deleted")
+      let id = response.header("X-Request-Id")
+      #expect(
+        steps.map { $0["request_id"] as? String } == [nil, id, id, id, id, id, nil, nil])
       #expect((steps[6]["steps"] as? [[String: Any]])?.map { $0["step"] as? Int } == [2, 3])
       #expect(steps[7]["step"] as? Int == 4)
     }

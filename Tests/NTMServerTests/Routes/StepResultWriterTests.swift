@@ -34,19 +34,18 @@ struct StepResultWriterTests {
     let served = Self.models[index]
     var state = try served.model.makeState()
     var workspace = try served.model.makeWorkspace()
-    try served.model.step(
-      [Float](repeating: 0.1, count: served.model.configuration.inputSize).span, state: &state,
-      workspace: &workspace)
+    let input = [Float](repeating: Self.longest, count: served.model.configuration.inputSize)
+    try served.model.step(input.span, state: &state, workspace: &workspace)
     // All that a state holds is as long as it can be.
     let values = [Float](repeating: Self.longest, count: state.layout.valueCount)
     try state.setValues(values.span)
-    for fields in (0..<64).map(StepFields.init(rawValue:)) {
-      let writer = StepResultWriter(model: served, session: SessionID.make(), fields: fields)
+    for fields in (0..<128).map(StepFields.init(rawValue:)) {
+      let writer = StepResultWriter(model: served, session: SessionID.make())
       var text = ByteBuffer()
-      writer.write(.max, state, workspace, to: &text)
+      writer.writeObject(fields, .max, input, state, workspace, to: &text)
+      let largest = StepResultWriter(model: served, session: nil, fields: fields).largestResult
       #expect(
-        text.count <= writer.largestResult,
-        "\(served.name) \(fields.rawValue): \(text.count) of \(writer.largestResult)")
+        text.count <= largest, "\(served.name) \(fields.rawValue): \(text.count) of \(largest)")
       _ = try JSONSerialization.jsonObject(with: Data(text.bytes))
     }
   }
@@ -73,8 +72,8 @@ struct StepResultWriterTests {
       }
       try state.setValues(values.span)
       var text = ByteBuffer()
-      StepResultWriter(model: served, session: nil, fields: [.memory, .readVectors])
-        .write(3, state, workspace, to: &text)
+      StepResultWriter(model: served, session: nil)
+        .writeObject([.memory, .readVectors], 3, [], state, workspace, to: &text)
       let result = try JSONDecoder.snakeCase.decode(StepResult.self, from: Data(text.bytes))
       #expect(result.session == nil)
       #expect(result.step == 3)

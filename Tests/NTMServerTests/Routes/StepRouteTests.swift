@@ -210,7 +210,8 @@ extension RouteTests {
       ),
       (
         body: #"{"inputs":[],"return":["outputs"]}"#, status: 400, kind: "malformed-request",
-        detail: "return[0] is \"outputs\"; valid are output, read_weightings, write_weightings, "
+        detail:
+          "return[0] is \"outputs\"; valid are input, output, read_weightings, write_weightings, "
           + "read_vectors, memory, heads"
       ),
       (

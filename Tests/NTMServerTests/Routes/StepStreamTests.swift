@@ -76,7 +76,8 @@ extension RouteTests {
         try await client.send(
           "POST", "/sessions/\(session)/step?return=outputs", headers: [Self.type],
           body: Self.lines(Self.inputs)), 400, "malformed-request",
-        detail: "return[0] is \"outputs\"; valid are output, read_weightings, write_weightings, "
+        detail:
+          "return[0] is \"outputs\"; valid are input, output, read_weightings, write_weightings, "
           + "read_vectors, memory, heads")
     }
   }
@@ -254,6 +255,7 @@ extension RouteTests {
         #expect(problem["applied"] as? Int == 7)
         #expect(problem["line"] as? Int == 8)
         #expect((problem["detail"] as? String)?.hasPrefix("line 8: ") == true)
+        #expect(problem["request_id"] as? String == response.header("X-Request-Id"))
       }
       #expect(try await client.get("/sessions/\(session)").object()["step"] as? Int == 8)
       // The state is that of the steps which were applied.

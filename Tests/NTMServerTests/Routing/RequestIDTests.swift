@@ -82,6 +82,26 @@ struct RequestIDTests {
     }
   }
 
+  /// What goes past libmicrohttpd, with the client's name where that has come.
+  @Test(arguments: [
+    (start: "POST /sessions HTTP/1.1\r\nHost: localhost\r\n", name: nil),
+    (
+      start: "POST /sessions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"
+        + "X-Request-Id: mine\r\n\r\n{", name: "mine"
+    ),
+  ])
+  func aRequestThatIsCutOffHasOne(_ slow: (start: String, name: String?)) async throws {
+    let options = ServiceOptions.testing { $0.http.requestTimeout = 1 }
+    try await withLiveService(.copy, options) { port in
+      let client = try SocketClient(port: port)
+      try client.send(slow.start)
+      let response = try client.receive()
+      let id = try #require(response.header("X-Request-Id"))
+      #expect(slow.name == nil || slow.name == id)
+      try expectProblem(response, 408, "request-timeout", fields: ["request_id": .text(id)])
+    }
+  }
+
   @Test(arguments: [
     (
       header: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",

@@ -6,6 +6,7 @@ import NTMModel
 struct StepResult: Decodable, Equatable {
   var session: String?
   var step: Int
+  var input: [Exact]?
   var output: [Exact]?
   var readWeightings: [[Exact]]?
   var writeWeightings: [[Exact]]?
@@ -29,10 +30,11 @@ struct StepResult: Decodable, Equatable {
 
     static let names = [
       "output", "read_weightings", "write_weightings", "read_vectors", "memory", "heads",
+      "input",
     ]
     static let output = Fields(rawValue: 0b1)
     static let standard = Fields(rawValue: 0b111)
-    static let all = Fields(rawValue: 0b111111)
+    static let all = Fields(rawValue: 0b1111111)
 
     var names: [String] {
       Self.names.indices.filter { rawValue >> $0 & 1 == 1 }.map { Self.names[$0] }
@@ -46,6 +48,7 @@ struct StepResult: Decodable, Equatable {
     let names = fields.names
     var result = self
     result.session = session
+    if !names.contains("input") { result.input = nil }
     if !names.contains("output") { result.output = nil }
     if !names.contains("read_weightings") { result.readWeightings = nil }
     if !names.contains("write_weightings") { result.writeWeightings = nil }
@@ -94,7 +97,7 @@ final class DirectSession {
     steps += 1
     let heads = model.configuration.heads
     return StepResult(
-      session: nil, step: steps, output: exact(workspace.output),
+      session: nil, step: steps, input: input.map(Exact.init), output: exact(workspace.output),
       readWeightings: heads.indices.filter { heads[$0] != .write }.map {
         exact(state.weighting($0))
       },
