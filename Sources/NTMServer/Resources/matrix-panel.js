@@ -1,0 +1,116 @@
+import { rowTicks, wholeTicks } from './axes.js';
+import { drawLegend } from './legend.js';
+import { Limit } from './limit.js';
+import { Panel } from './panel.js';
+import { Raster } from './raster.js';
+import { signedScale } from './colors.js';
+import { short } from './numbers.js';
+
+/**
+ * A matrix of locations × columns as it was at the shown step.
+ */
+export class MatrixPanel extends Panel {
+  /**
+   * @param {object} options what `Panel` takes, and
+   * @param {number} options.columns
+   * @param {(step: number) => Float32Array | undefined} options.matrix N × M, row by row
+   * @param {string} options.missing what to say where there is none
+   * @param {number} options.height of the plot, in CSS pixels
+   */
+  constructor(options) {
+    super(options);
+    Object.assign(this, options);
+    this.#raster = new Raster(this.canvas, options.rows);
+    this.plotHeight = options.height;
+  }
+
+  #raster;
+  #limit = new Limit();
+  #drawn = null;
+  #column = null;
+
+  drawAll() {
+    this.setSize(this.timeline.layout.columns * this.timeline.layout.columnWidth, this.plotHeight);
+    this.#raster.resize(this.columns);
+    this.describeCells({
+      columns: this.columns,
+      rows: this.#raster.cells,
+      first: 0,
+      cellWidth: this.width / this.columns,
+      cellHeight: this.height / this.#raster.cells,
+      stepsPerColumn: 1,
+      rowsPerCell: this.#raster.rowsPerCell,
+    });
+    this.#drawn = null;
+    this.drawAxes();
+    this.#draw();
+  }
+
+  /** Whatever steps came, only the shown one is drawn. */
+  drawSteps() {
+    this.#draw();
+  }
+
+  #draw() {
+    const matrix = this.matrix(this.timeline.shown);
+    if (matrix && matrix === this.#drawn) return;
+    this.#drawn = matrix;
+    if (matrix) this.#limit.include(matrix);
+    const scale = signedScale(this.#limit.value);
+    drawLegend(this.legend, scale);
+    const vector = new Float32Array(this.rows);
+    for (let column = 0; column < this.columns; column += 1) {
+      if (!matrix) this.#raster.drawGap(column);
+      else {
+        for (let row = 0; row < this.rows; row += 1) {
+          vector[row] = matrix[row * this.columns + column];
+        }
+        this.#raster.drawColumn(column, [vector], scale);
+      }
+    }
+  }
+
+  showCursor() {
+    this.#draw();
+    const row = this.shownRow;
+    this.drawCrosshair(null, row === null ? null : ((row + 0.5) * this.height) / this.rows);
+    this.readout.textContent = this.#say(row);
+  }
+
+  #say(row) {
+    const step = this.timeline.shown;
+    if (!this.#drawn) return step ? this.missing : '';
+    if (row === null) return `After step ${step}`;
+    if (this.#column === null) return `After step ${step}, location ${row}`;
+    const value = this.#drawn[row * this.columns + this.#column];
+    return `After step ${step}, location ${row}, column ${this.#column}: ${short(value)}`;
+  }
+
+  /** The pointer chooses a column of the matrix here, and no step. */
+  stepAt(x) {
+    const column = Math.floor((x / this.width) * this.columns);
+    this.#column = Math.max(0, Math.min(this.columns - 1, column));
+    return null;
+  }
+
+  axes() {
+    const columns = wholeTicks(0, this.columns, this.width / 48);
+    return {
+      x: {
+        label: 'column',
+        ticks: columns.map((column) => (
+          { at: ((column + 0.5) * this.width) / this.columns, text: String(column) })),
+      },
+      y: { label: 'location', ticks: rowTicks(this.rows, this.height) },
+    };
+  }
+
+  picture() {
+    return {
+      panel: this,
+      axes: this.axes(),
+      image: this.canvas,
+      note: `after step ${this.timeline.shown}`,
+    };
+  }
+}

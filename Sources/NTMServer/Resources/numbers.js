@@ -1,0 +1,31 @@
+/** Numbers as people read them. */
+
+/** @returns {string} three figures behind the point, or a power of ten for what is very small */
+export function short(value) {
+  if (value === undefined || value === null) return '–';
+  const size = Math.abs(value);
+  if (size !== 0 && size < 0.0005) return value.toExponential(1).replace('-', '−');
+  return (size < 100 ? value.toFixed(3) : value.toFixed(1)).replace('-', '−');
+}
+
+/** @returns {string} thousands apart */
+export const count = (value) => value.toLocaleString('en');
+
+/** @returns {string} bytes */
+export function bytes(value) {
+  if (value < 1024) return `${value} B`;
+  return value < 1048576 ? `${(value / 1024).toFixed(1)} KiB` : `${(value / 1048576).toFixed(1)} MiB`;
+}
+
+/** @returns {string} how long something took, or is ago */
+export function duration(milliseconds) {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} days`;
+}
+
+/** @returns {string} one thing, or several */
+export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;

@@ -1,0 +1,139 @@
+import { drawHorizontalAxis, drawVerticalAxis } from './axes.js';
+import { element, svg } from './elements.js';
+import { savePNG, saveSVG } from './export.js';
+
+/** Steps that PageUp and PageDown go. */
+const PAGE = 10;
+
+/**
+ * A panel's frame: title, what it says of the shown step, plot with axes and crosshair, legend, and
+ * the buttons that take it away. What is in the plot is a subclass' matter.
+ */
+export class Panel {
+  /**
+   * @param {object} options
+   * @param {string} options.name what `data-panel` says
+   * @param {string} options.title
+   * @param {string} options.rowKind what a row is: `location`, `input`, …
+   * @param {number} options.rows
+   * @param {import('./timeline.js').Timeline} options.timeline
+   * @param {string} [options.side] whose panel it is, where two sessions are compared
+   */
+  constructor({ name, title, rowKind, rows, timeline, side = '' }) {
+    Object.assign(this, { name, title, rowKind, rows, timeline, side });
+    const fullTitle = side ? `${title}, ${side}` : title;
+    this.fullTitle = fullTitle;
+    this.canvas = element('canvas.cells', { role: 'img', 'aria-label': fullTitle });
+    this.marks = element('canvas.marks', { 'aria-hidden': 'true' });
+    this.readout = element('p.readout');
+    this.legend = element('div.legend', { 'aria-hidden': 'true' });
+    this.#vertical = svg('svg', { class: 'axis-y', 'aria-hidden': 'true' });
+    this.#horizontal = svg('svg', { class: 'axis-x', 'aria-hidden': 'true' });
+    this.#step = element('div.cross-step');
+    this.#row = element('div.cross-row');
+    this.plot = element('div.plot', {
+      tabIndex: 0,
+      role: 'group',
+      'aria-label': `${fullTitle}: arrow keys move the crosshair`,
+      onpointermove: (event) => this.#point(event, false),
+      onpointerdown: (event) => this.#point(event, true),
+      onpointerleave: () => timeline.hover(null, null),
+      onkeydown: (event) => this.#press(event),
+    }, this.canvas, this.marks, this.#step, this.#row);
+    this.figure = element('figure.panel', { dataset: { panel: name } },
+      element('figcaption', {},
+        element('span.title', {}, title), this.legend, this.#buttons(fullTitle)),
+      element('div.frame', {}, this.#vertical, this.plot, this.#horizontal),
+      this.readout);
+  }
+
+  #vertical;
+  #horizontal;
+  #step;
+  #row;
+
+  #buttons(title) {
+    const button = (kind, save) => element('button.quiet', {
+      type: 'button', 'aria-label': `${kind} of ${title}`, onclick: () => save(this.picture()),
+    }, kind);
+    return element('span.buttons', {}, button('SVG', saveSVG), button('PNG', savePNG));
+  }
+
+  /** Gives the plot its size, in CSS pixels. */
+  setSize(width, height) {
+    this.width = width;
+    this.height = height;
+    for (const node of [this.plot, this.canvas, this.marks]) {
+      node.style.width = `${width}px`;
+      node.style.height = `${height}px`;
+    }
+  }
+
+  /** What tests and tools need to find a cell on the canvas. */
+  describeCells({ columns, rows, first, cellWidth, cellHeight, stepsPerColumn, rowsPerCell }) {
+    Object.assign(this.canvas.dataset, {
+      columns, rows, first, cellWidth, cellHeight, stepsPerColumn, rowsPerCell,
+    });
+  }
+
+  /** Draws the axes that `axes()` of the subclass tells of. */
+  drawAxes() {
+    const { x, y } = this.axes();
+    drawVerticalAxis(this.#vertical, { ...y, height: this.height });
+    drawHorizontalAxis(this.#horizontal, { ...x, width: this.width });
+  }
+
+  /**
+   * Draws the crosshair.
+   *
+   * @param {number | null} left the middle of the shown column, in CSS pixels
+   * @param {number | null} top the middle of the shown row
+   */
+  drawCrosshair(left, top) {
+    const isInView = left !== null && left >= 0 && left <= this.width;
+    this.#step.hidden = !isInView;
+    if (isInView) this.#step.style.transform = `translateX(${left}px)`;
+    this.#row.hidden = top === null;
+    if (top !== null) this.#row.style.transform = `translateY(${top}px)`;
+  }
+
+  /** The shown row, where it is one of this panel's. */
+  get shownRow() {
+    const { row } = this.timeline;
+    return row && row.kind === this.rowKind && row.index < this.rows ? row.index : null;
+  }
+
+  #point(event, pins) {
+    const box = this.plot.getBoundingClientRect();
+    const row = Math.floor(((event.clientY - box.top) / box.height) * this.rows);
+    const index = Math.max(0, Math.min(this.rows - 1, row));
+    const step = this.stepAt(event.clientX - box.left);
+    const shownRow = { kind: this.rowKind, index };
+    if (pins && step !== null) this.timeline.show(step);
+    this.timeline.hover(step, shownRow);
+  }
+
+  #press(event) {
+    const { timeline } = this;
+    const moves = {
+      ArrowLeft: () => timeline.move(-1),
+      ArrowRight: () => timeline.move(1),
+      PageUp: () => timeline.move(-PAGE),
+      PageDown: () => timeline.move(PAGE),
+      Home: () => timeline.show(timeline.start + 1),
+      End: () => timeline.show(timeline.newest),
+      ArrowUp: () => this.#moveRow(-1),
+      ArrowDown: () => this.#moveRow(1),
+      Escape: () => timeline.showRow(null),
+    };
+    if (!moves[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    moves[event.key]();
+  }
+
+  #moveRow(by) {
+    const now = this.shownRow ?? (by > 0 ? -1 : this.rows);
+    const index = Math.max(0, Math.min(this.rows - 1, now + by));
+    this.timeline.showRow({ kind: this.rowKind, index });
+  }
+}

@@ -1,0 +1,147 @@
+import { takeSteps } from './api.js';
+import { STEP_FIELDS } from './live-session.js';
+
+/** Steps a second that can be chosen; Infinity is as fast as the server answers. */
+export const SPEEDS = [1, 2, 5, 10, 20, 50, 100, Infinity];
+/** Requests a second that are made at most, where the speed is bounded. */
+const REQUEST_RATE = 20;
+/** Steps of a request at top speed. */
+const BULK = 100;
+/** The memory comes with the steps of a request if it has no more numbers than this. */
+const MEMORY_NUMBERS = 20_000;
+/** How often a request that got no answer is repeated, and after how long. */
+const RETRIES = [300, 700, 1500, 3000, 6000];
+
+const pause = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+
+/**
+ * Steps a session through a list of inputs.
+ *
+ * Each request says which step its first input is to be, so that it can be repeated where its
+ * answer was lost, and is refused where somebody else has stepped the session meanwhile.
+ */
+export class Player {
+  /**
+   * @param {import('./live-session.js').LiveSession} session
+   * @param {object} on
+   * @param {() => void} on.change something about it changed
+   * @param {() => void} on.finished the last input was taken
+   * @param {(error: Error) => void} on.failed it stopped for this
+   * @param {(error: Error) => void} on.waiting it tries again after this
+   */
+  constructor(session, on) {
+    this.session = session;
+    this.#on = on;
+  }
+
+  #on;
+  #inputs = [];
+  #isBusy = false;
+  /** Of each input that was taken, the step that it became. */
+  steps = [];
+  isPlaying = false;
+  speed = 10;
+
+  /** Forgets what there was and takes these inputs, from where the session is. */
+  load(inputs) {
+    this.isPlaying = false;
+    this.#inputs = inputs;
+    this.steps = [];
+    this.#on.change();
+  }
+
+  get inputs() {
+    return this.#inputs;
+  }
+
+  get total() {
+    return this.#inputs.length;
+  }
+
+  get position() {
+    return this.steps.length;
+  }
+
+  get isFinished() {
+    return this.position >= this.total;
+  }
+
+  /** Whether a request is under way. */
+  get isBusy() {
+    return this.#isBusy;
+  }
+
+  pause() {
+    this.isPlaying = false;
+    this.#on.change();
+  }
+
+  /** Takes one step. */
+  async step() {
+    if (this.#isBusy || this.isFinished) return;
+    this.isPlaying = false;
+    await this.#take(1, this.session.recording.last + 1);
+  }
+
+  /** Takes the steps that are left, at the speed that is chosen, until it is paused. */
+  async play() {
+    if (this.isPlaying || this.#isBusy || this.isFinished) return;
+    this.isPlaying = true;
+    this.#on.change();
+    // Counted here, not read off the recording: steps of somebody else are to be noticed.
+    let next = this.session.recording.last + 1;
+    let due = performance.now();
+    while (this.isPlaying && !this.isFinished) {
+      const count = this.#batch();
+      if (!await this.#take(count, next)) return;
+      next = this.steps.at(-1) + 1;
+      due = Math.max(performance.now() - 100, due + (1000 * count) / this.speed);
+      await pause(Math.max(0, due - performance.now()));
+    }
+    this.isPlaying = false;
+    this.#on.change();
+  }
+
+  #batch() {
+    return this.speed === Infinity ? BULK : Math.max(1, Math.round(this.speed / REQUEST_RATE));
+  }
+
+  /** @returns {Promise<boolean>} whether it went well */
+  async #take(count, step) {
+    const inputs = this.#inputs;
+    const some = inputs.slice(this.position, this.position + count);
+    this.#isBusy = true;
+    try {
+      const results = await this.#send(some, step);
+      results.forEach((result, index) => this.session.recording.put(result, some[index]));
+      if (this.#inputs === inputs) this.steps.push(...results.map((result) => result.step));
+    } catch (error) {
+      this.isPlaying = false;
+      this.#on.failed(error);
+      return false;
+    } finally {
+      this.#isBusy = false;
+      this.#on.change();
+    }
+    if (this.isFinished) {
+      this.isPlaying = false;
+      this.#on.finished();
+    }
+    return true;
+  }
+
+  async #send(inputs, step) {
+    const { rows, columns } = this.session.model.memory;
+    const hasMemory = inputs.length * rows * columns <= MEMORY_NUMBERS;
+    const fields = hasMemory ? [...STEP_FIELDS, 'memory'] : STEP_FIELDS;
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await takeSteps(this.session.id, { inputs, step, fields });
+      } catch (error) {
+        if (!error.isPassing || attempt >= RETRIES.length || this.session.isOver) throw error;
+        this.#on.waiting(error);
+        await pause(RETRIES[attempt]);
+      }
+    }
+  }
+}

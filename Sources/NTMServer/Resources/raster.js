@@ -1,0 +1,75 @@
+import { gapPixels } from './colors.js';
+
+/** More rows than this share cells. */
+const MOST_ROWS = 512;
+
+/**
+ * A heat map on a canvas that has one pixel for each cell; CSS stretches it without smoothing. So a
+ * new column costs as many pixels as there are rows, whatever is there already.
+ *
+ * Where several rows or steps share a cell, it has the value of the greatest magnitude.
+ */
+export class Raster {
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {number} rows of the data
+   */
+  constructor(canvas, rows) {
+    this.canvas = canvas;
+    this.rows = rows;
+    this.rowsPerCell = Math.ceil(rows / MOST_ROWS);
+    this.cells = Math.ceil(rows / this.rowsPerCell);
+    this.#context = canvas.getContext('2d', { willReadFrequently: true });
+    this.#values = new Float32Array(this.cells);
+  }
+
+  #context;
+  #values;
+  #image;
+  #pixels;
+
+  /** Empties the canvas and gives it so many columns. */
+  resize(columns) {
+    this.canvas.width = columns;
+    this.canvas.height = this.cells;
+    this.#image = this.#context.createImageData(1, this.cells);
+    this.#pixels = new Uint32Array(this.#image.data.buffer);
+  }
+
+  /**
+   * Draws a column.
+   *
+   * @param {number} column from 0
+   * @param {(Float32Array | undefined)[]} vectors of the steps that share it; those that are not
+   *   known are left out
+   * @param {import('./colors.js').Scale} scale
+   */
+  drawColumn(column, vectors, scale) {
+    this.#values.fill(0);
+    for (const vector of vectors) if (vector) this.#gather(vector);
+    for (let cell = 0; cell < this.cells; cell += 1) {
+      this.#pixels[cell] = scale.pixel(this.#values[cell]);
+    }
+    this.#context.putImageData(this.#image, column, 0);
+  }
+
+  #gather(vector) {
+    const values = this.#values;
+    for (let row = 0; row < vector.length; row += 1) {
+      const cell = Math.floor(row / this.rowsPerCell);
+      if (Math.abs(vector[row]) > Math.abs(values[cell])) values[cell] = vector[row];
+    }
+  }
+
+  /** Draws a column whose steps are not known: chequered, so that nobody takes it for numbers. */
+  drawGap(column) {
+    const grays = gapPixels();
+    for (let cell = 0; cell < this.cells; cell += 1) this.#pixels[cell] = grays[(column + cell) % 2];
+    this.#context.putImageData(this.#image, column, 0);
+  }
+
+  /** Leaves a column empty. */
+  clearColumn(column) {
+    this.#context.clearRect(column, 0, 1, this.cells);
+  }
+}
