@@ -44,10 +44,10 @@ export function stepTicks({ first, columns, stepsPerColumn, columnWidth }) {
   }));
 }
 
-/** @returns {Tick[]} marks in the middle of rows, counted from 0 */
-export function rowTicks(rows, height) {
-  return wholeTicks(0, rows, height / 26)
-    .map((row) => ({ at: ((row + 0.5) * height) / rows, text: String(row) }));
+/** @returns {Tick[]} marks in the middle of rows, which are counted from 0 or have names */
+export function rowTicks(rows, height, names) {
+  return wholeTicks(0, rows, height / (names ? 12 : 26))
+    .map((row) => ({ at: ((row + 0.5) * height) / rows, text: names?.[row] ?? String(row) }));
 }
 
 /** @returns {Tick[]} marks of numbers between two, the greater above */

@@ -13,15 +13,16 @@ export class HeatPanel extends Panel {
    * @param {(step: number) => boolean} options.isGap whether a step that was taken is not known
    * @param {(limit: number) => import('./colors.js').Scale} options.scale
    * @param {Limit} [options.limit] of the magnitudes so far, where it is not known before
-   * @param {number} options.height of the plot, in CSS pixels
+   * @param {() => number} [options.rowsInView] where not all rows are
+   * @param {(rows: number) => number} options.heightOf of the plot, in CSS pixels
    * @param {(step: number, row: number | null) => string} options.say the numbers of a step
+   * @param {string[]} [options.rowNames] what the axis says of rows that are more than numbers
    * @param {(step: number) => number[]} [options.wrongRows] rows to be marked by a cross
    */
   constructor(options) {
     super(options);
     Object.assign(this, options);
-    this.#raster = new Raster(this.canvas, options.rows);
-    this.plotHeight = options.height;
+    this.#raster = new Raster(this.canvas);
   }
 
   #raster;
@@ -33,8 +34,9 @@ export class HeatPanel extends Panel {
     const { layout } = this.timeline;
     this.#layout = layout;
     this.#setColors();
-    this.setSize(layout.columns * layout.columnWidth, this.plotHeight);
-    this.#raster.resize(layout.columns);
+    if (this.rowsInView) this.rows = this.rowsInView();
+    this.setSize(layout.columns * layout.columnWidth, this.heightOf(this.rows));
+    this.#raster.resize(layout.columns, this.rows);
     this.#resizeMarks();
     this.describeCells({
       columns: layout.columns,
@@ -137,10 +139,10 @@ export class HeatPanel extends Panel {
   showCursor() {
     const { timeline } = this;
     const step = timeline.shown;
-    const row = this.shownRow;
-    const left = step ? (timeline.columnOf(step) + 0.5) * timeline.layout.columnWidth : null;
-    this.drawCrosshair(left, row === null ? null : ((row + 0.5) * this.height) / this.rows);
-    this.readout.textContent = step ? this.say(step, row) : '';
+    const { columnWidth } = timeline.layout;
+    const column = step ? { from: timeline.columnOf(step) * columnWidth, size: columnWidth } : null;
+    this.drawCrosshair(column, this.rowBand());
+    this.readout.textContent = step ? this.say(step, this.shownRow) : '';
   }
 
   /** The step under a place of the plot; null where none was taken yet. */
@@ -153,7 +155,7 @@ export class HeatPanel extends Panel {
   axes() {
     return {
       x: { label: 'step', ticks: stepTicks(this.#layout) },
-      y: { label: this.rowKind, ticks: rowTicks(this.rows, this.height) },
+      y: { label: this.rowKind, ticks: rowTicks(this.rows, this.height, this.rowNames) },
     };
   }
 

@@ -1,25 +1,30 @@
 import { cssColor } from './colors.js';
 import { element } from './elements.js';
 
-/** How many colours of a scale its legend names; between them the browser mixes. */
+/** How many colours of a scale its legend names; what is between is mixed. */
 const STOPS = 17;
+/** Room for the legend at the right of a plot, in CSS pixels; style.css has it too. */
+export const LEGEND_WIDTH = 34;
 
-/** The colours of a scale, from left to right. */
+/** The colours of a scale, from its least number to its greatest. */
 export function legendStops({ colors }) {
   return Array.from({ length: STOPS }, (_, index) =>
     cssColor(colors[Math.round((index / (STOPS - 1)) * (colors.length - 1))]));
 }
 
-const short = (value) => String(value).replace('-', '−');
+/** A number as legends have it. */
+export const legendNumber = (value) => String(value).replace('-', '−');
 
 /**
- * Shows what colours stand for: the least number, the scale, the greatest number.
+ * Shows what colours stand for: a bar from the least number, below, to the greatest.
  *
  * @param {HTMLElement} node
  * @param {import('./colors.js').Scale} scale
  */
 export function drawLegend(node, scale) {
   const bar = element('span.bar');
-  bar.style.background = `linear-gradient(to right, ${legendStops(scale).join(', ')})`;
-  node.replaceChildren(short(scale.least), bar, short(scale.most));
+  bar.style.background = `linear-gradient(to top, ${legendStops(scale).join(', ')})`;
+  node.replaceChildren(bar,
+    element('span.most', {}, legendNumber(scale.most)),
+    element('span.least', {}, legendNumber(scale.least)));
 }

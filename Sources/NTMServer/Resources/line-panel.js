@@ -1,10 +1,13 @@
 import { stepTicks, valueTicks } from './axes.js';
 import { element, svg } from './elements.js';
 import { Limit } from './limit.js';
+import { short } from './numbers.js';
 import { Panel } from './panel.js';
 
 /** From this width of a column on, a dot marks each step of a head that writes. */
 const DOT_WIDTH = 5;
+/** How many colours of lines style.css has. */
+const COLORS = 6;
 
 /**
  * Single numbers of each head over time, as lines. A head that writes has dots or, where there is
@@ -18,7 +21,6 @@ export class LinePanel extends Panel {
    * @param {string} options.quantity
    * @param {number} options.most the axis' upper end, before anything greater is seen
    * @param {boolean} [options.hasSign] whether the lower end is its opposite, not zero
-   * @param {(step: number) => string} options.say the numbers of a step
    * @param {number} options.height of the plot, in CSS pixels
    */
   constructor(options) {
@@ -28,8 +30,6 @@ export class LinePanel extends Panel {
     this.#hasSign = options.hasSign ?? false;
     this.#limit = new Limit(options.most);
     this.plotHeight = options.height;
-    this.say = options.say;
-    this.#drawNames();
   }
 
   #hasSign;
@@ -42,16 +42,20 @@ export class LinePanel extends Panel {
     return this.#hasSign ? -this.#limit.value : 0;
   }
 
-  #drawNames() {
-    this.legend.replaceChildren(...this.lines.map(({ name, type }, index) =>
-      element('span.line', { dataset: { line: index % 6 } }, type === 'read' ? '━ ' : '●━ ', name)));
+  /** The names of the lines, as a legend, with their numbers at a step. */
+  #sayNumbers(step) {
+    this.readout.replaceChildren(...this.lines.map(({ name, type, value }, index) =>
+      element('span.line', {},
+        element('span.mark', { dataset: { line: index % COLORS } }, type === 'read' ? '━' : '●━'),
+        ` ${name} ${short(value(step))} `)));
   }
 
   drawAll() {
     const { layout } = this.timeline;
     this.#layout = layout;
     const style = getComputedStyle(this.plot);
-    this.#colors = this.lines.map((_, index) => style.getPropertyValue(`--line-${index % 6}`).trim());
+    this.#colors = this.lines.map((_, index) =>
+      style.getPropertyValue(`--line-${index % COLORS}`).trim());
     this.setSize(layout.columns * layout.columnWidth, this.plotHeight);
     const ratio = devicePixelRatio;
     this.canvas.width = Math.round(this.width * ratio);
@@ -141,8 +145,9 @@ export class LinePanel extends Panel {
   showCursor() {
     const { timeline } = this;
     const step = timeline.shown;
-    this.drawCrosshair(step ? this.#x(step) : null, null);
-    this.readout.textContent = step ? this.say(step) : '';
+    const size = Math.max(1, this.#layout.columnWidth / this.#layout.stepsPerColumn);
+    this.drawCrosshair(step ? { from: this.#x(step) - size / 2, size } : null, null);
+    this.#sayNumbers(step);
   }
 
   stepAt(x) {

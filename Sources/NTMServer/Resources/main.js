@@ -5,7 +5,7 @@ import { SessionList, showModels } from './lists.js';
 import { LiveSession } from './live-session.js';
 import { adviceFor, askForKey, hideMessage, showMessage } from './messages.js';
 import { duration, plural } from './numbers.js';
-import { connectScrub } from './scrub.js';
+import { connectScrub, showScrub } from './scrub.js';
 import { Stage } from './stage.js';
 import { Timeline } from './timeline.js';
 
@@ -18,7 +18,7 @@ const ENDINGS = {
 };
 
 const timeline = new Timeline();
-const stage = new Stage(byId('stage'), timeline);
+const stage = new Stage(byId('stage'), timeline, () => showScrub(timeline));
 let live = null;
 
 const drive = new Drive({
@@ -154,7 +154,7 @@ async function start() {
   await sessions.refresh();
 }
 
-connectScrub(timeline);
+connectScrub(timeline, stage);
 byId('message-close').addEventListener('click', hideMessage);
 byId('open-form').addEventListener('submit', (event) => {
   event.preventDefault();

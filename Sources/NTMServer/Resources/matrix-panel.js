@@ -15,13 +15,13 @@ export class MatrixPanel extends Panel {
    * @param {number} options.columns
    * @param {(step: number) => Float32Array | undefined} options.matrix N × M, row by row
    * @param {string} options.missing what to say where there is none
-   * @param {number} options.height of the plot, in CSS pixels
+   * @param {() => number} options.rowsInView
+   * @param {(rows: number) => number} options.heightOf of the plot, in CSS pixels
    */
   constructor(options) {
     super(options);
     Object.assign(this, options);
-    this.#raster = new Raster(this.canvas, options.rows);
-    this.plotHeight = options.height;
+    this.#raster = new Raster(this.canvas);
   }
 
   #raster;
@@ -30,8 +30,10 @@ export class MatrixPanel extends Panel {
   #column = null;
 
   drawAll() {
-    this.setSize(this.timeline.layout.columns * this.timeline.layout.columnWidth, this.plotHeight);
-    this.#raster.resize(this.columns);
+    const { layout } = this.timeline;
+    this.rows = this.rowsInView();
+    this.setSize(layout.columns * layout.columnWidth, this.heightOf(this.rows));
+    this.#raster.resize(this.columns, this.rows);
     this.describeCells({
       columns: this.columns,
       rows: this.#raster.cells,
@@ -72,14 +74,13 @@ export class MatrixPanel extends Panel {
 
   showCursor() {
     this.#draw();
-    const row = this.shownRow;
-    this.drawCrosshair(null, row === null ? null : ((row + 0.5) * this.height) / this.rows);
-    this.readout.textContent = this.#say(row);
+    this.drawCrosshair(null, this.rowBand());
+    this.readout.textContent = this.#say(this.shownRow);
   }
 
   #say(row) {
     const step = this.timeline.shown;
-    if (!this.#drawn) return step ? this.missing : '';
+    if (!this.#drawn) return step ? `Step ${step}: ${this.missing}` : '';
     if (row === null) return `After step ${step}`;
     if (this.#column === null) return `After step ${step}, location ${row}`;
     const value = this.#drawn[row * this.columns + this.#column];

@@ -8,6 +8,11 @@ export function short(value) {
   return (size < 100 ? value.toFixed(3) : value.toFixed(1)).replace('-', '−');
 }
 
+/** @returns {string} as few figures as tell it from a bit */
+export function brief(value) {
+  return Number(value.toFixed(2)).toString().replace(/^(-?)0\./, '$1.').replace('-', '−');
+}
+
 /** @returns {string} thousands apart */
 export const count = (value) => value.toLocaleString('en');
 

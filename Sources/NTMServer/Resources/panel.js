@@ -25,7 +25,7 @@ export class Panel {
     this.fullTitle = fullTitle;
     this.canvas = element('canvas.cells', { role: 'img', 'aria-label': fullTitle });
     this.marks = element('canvas.marks', { 'aria-hidden': 'true' });
-    this.readout = element('p.readout');
+    this.readout = element('span.readout');
     this.legend = element('div.legend', { 'aria-hidden': 'true' });
     this.#vertical = svg('svg', { class: 'axis-y', 'aria-hidden': 'true' });
     this.#horizontal = svg('svg', { class: 'axis-x', 'aria-hidden': 'true' });
@@ -42,9 +42,8 @@ export class Panel {
     }, this.canvas, this.marks, this.#step, this.#row);
     this.figure = element('figure.panel', { dataset: { panel: name } },
       element('figcaption', {},
-        element('span.title', {}, title), this.legend, this.#buttons(fullTitle)),
-      element('div.frame', {}, this.#vertical, this.plot, this.#horizontal),
-      this.readout);
+        element('span.title', {}, title), this.readout, this.#buttons(fullTitle)),
+      element('div.frame', {}, this.#vertical, this.plot, this.legend, this.#horizontal));
   }
 
   #vertical;
@@ -67,6 +66,7 @@ export class Panel {
       node.style.width = `${width}px`;
       node.style.height = `${height}px`;
     }
+    this.legend.style.height = `${height}px`;
   }
 
   /** What tests and tools need to find a cell on the canvas. */
@@ -84,17 +84,32 @@ export class Panel {
   }
 
   /**
-   * Draws the crosshair.
+   * Draws the crosshair around the shown column and row, so that both stay visible.
    *
-   * @param {number | null} left the middle of the shown column, in CSS pixels
-   * @param {number | null} top the middle of the shown row
+   * @param {{from: number, size: number} | null} column in CSS pixels
+   * @param {{from: number, size: number} | null} row
    */
-  drawCrosshair(left, top) {
-    const isInView = left !== null && left >= 0 && left <= this.width;
+  drawCrosshair(column, row) {
+    const isInView = column !== null && column.from >= 0 && column.from < this.width;
+    this.plot.classList.toggle('following', this.timeline.isFollowing);
     this.#step.hidden = !isInView;
-    if (isInView) this.#step.style.transform = `translateX(${left}px)`;
-    this.#row.hidden = top === null;
-    if (top !== null) this.#row.style.transform = `translateY(${top}px)`;
+    if (isInView) {
+      this.#step.style.width = `${Math.max(3, column.size + 2)}px`;
+      this.#step.style.transform = `translateX(${column.from - 1}px)`;
+    }
+    this.#row.hidden = row === null;
+    if (row !== null) {
+      this.#row.style.height = `${Math.max(3, row.size + 2)}px`;
+      this.#row.style.transform = `translateY(${row.from - 1}px)`;
+    }
+  }
+
+  /** Where the shown row stands. */
+  rowBand() {
+    const row = this.shownRow;
+    if (row === null) return null;
+    const size = this.height / this.rows;
+    return { from: row * size, size };
   }
 
   /** The shown row, where it is one of this panel's. */

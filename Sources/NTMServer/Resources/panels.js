@@ -3,19 +3,20 @@ import { HeatPanel } from './heat-panel.js';
 import { Limit } from './limit.js';
 import { LinePanel } from './line-panel.js';
 import { MatrixPanel } from './matrix-panel.js';
-import { short } from './numbers.js';
+import { brief, short } from './numbers.js';
 
 /** The paper's letters for a head's parameters. */
 const SYMBOLS = { strength: 'β', gate: 'g', shift: 's', sharpening: 'γ', key: 'k' };
 
-/** How high a plot of so many rows is, in CSS pixels. */
-function vectorHeight(rows) {
-  return rows === 1 ? 20 : Math.min(240, Math.max(40, rows * 9));
-}
+/** A vector of at most so many numbers is spelt out. */
+const SPELT_OUT = 10;
 
-function locationsHeight(rows) {
-  return rows > 256 ? Math.min(512, rows) : Math.min(256, rows * 12);
-}
+/** Heights of plots of so many rows, in CSS pixels: rows that can be told apart where they fit. */
+const vectorHeight = (rows) => (rows === 1 ? 20 : Math.min(240, Math.max(40, rows * 7)));
+const keyHeight = (rows) => Math.max(30, Math.min(200, rows * 7));
+const shiftHeight = (rows) => Math.max(42, Math.min(200, rows * 14));
+const locationsHeight = (rows) =>
+  (rows > 256 ? Math.min(512, rows) : rows * Math.min(12, Math.floor(256 / rows)));
 
 /** The place of the greatest number. */
 const peak = (vector) => vector.reduce((best, value, at) => (value > vector[best] ? at : best), 0);
@@ -43,8 +44,8 @@ function headName(head, heads) {
 
 /** Makes the panels of one recording. */
 class Builder {
-  constructor(recording, timeline, side) {
-    Object.assign(this, { recording, timeline, side });
+  constructor(recording, timeline, locations, side) {
+    Object.assign(this, { recording, timeline, locations, side });
     this.model = recording.model;
     this.heads = headsOf(this.model);
   }
@@ -72,12 +73,12 @@ class Builder {
       isGap: this.isGap,
       scale: signedScale,
       limit: new Limit(),
-      height: vectorHeight(rows),
+      heightOf: vectorHeight,
       say: (step, row) => this.saying(step, () => {
         const numbers = vector(step);
         if (!numbers) return undefined;
         if (row !== null) return `Step ${step}, ${rowKind} ${row}: ${short(numbers[row])}`;
-        return rows === 1 ? `Step ${step}: ${short(numbers[0])}` : undefined;
+        return rows <= SPELT_OUT ? `Step ${step}: ${[...numbers].map(brief).join(' ')}` : undefined;
       }),
       ...extra,
     });
@@ -138,7 +139,8 @@ class Builder {
         vector,
         isGap: this.isGap,
         scale: weightingScale,
-        height: locationsHeight(rows),
+        rowsInView: () => this.locations.shown(rows),
+        heightOf: locationsHeight,
         say: (step, row) => this.saying(step, () => {
           const numbers = vector(step);
           if (!numbers) return undefined;
@@ -157,7 +159,8 @@ class Builder {
       columns,
       matrix,
       missing,
-      height: locationsHeight(rows),
+      rowsInView: () => this.locations.shown(rows),
+      heightOf: locationsHeight,
     });
   }
 
@@ -165,9 +168,9 @@ class Builder {
     const { recording } = this;
     return [
       this.matrix('memory', 'Memory', (step) => recording.memory(step),
-        'The memory of this step was not kept: steps taken fast, or elsewhere, come without it.'),
-      this.matrix('written', 'Written by the step: weighting × add vector',
-        (step) => this.written(step), 'It is not known what this step wrote.'),
+        'not kept for this step: it was taken fast, or elsewhere'),
+      this.matrix('written', 'Written by the step',
+        (step) => this.written(step), 'this step was not seen'),
     ];
   }
 
@@ -204,8 +207,6 @@ class Builder {
       lines,
       most,
       height: 96,
-      say: (step) => this.saying(step, () => `Step ${step}: ${lines
-        .map((line) => `${line.name} ${short(line.value(step))}`).join(', ')}`),
       ...extra,
     });
   }
@@ -217,7 +218,7 @@ class Builder {
       const vector = (step) => recording.get(`heads/${head.index}/${name}`, step);
       const full = `${title} ${SYMBOLS[name]} of the ${headName(head, heads).toLowerCase()}`;
       return this.vector(`${name}-${head.index}`, full, rowKind, rows, vector, {
-        height: Math.max(30, Math.min(200, rows * 8)),
+        heightOf: keyHeight,
         ...options,
       });
     });
@@ -242,7 +243,7 @@ class Builder {
       scale: weightingScale,
       limit: undefined,
       rowNames: taps.map(label),
-      height: Math.max(42, Math.min(200, taps.length * 14)),
+      heightOf: shiftHeight,
     });
   }
 }
@@ -252,11 +253,12 @@ class Builder {
  *
  * @param {import('./recording.js').Recording} recording
  * @param {import('./timeline.js').Timeline} timeline
+ * @param {import('./locations.js').Locations} locations
  * @param {string} [side] whose panels these are, where two sessions are compared
  * @returns {{name: string, title: string, panels: import('./panel.js').Panel[]}[]}
  */
-export function panelGroups(recording, timeline, side = '') {
-  const builder = new Builder(recording, timeline, side);
+export function panelGroups(recording, timeline, locations, side = '') {
+  const builder = new Builder(recording, timeline, locations, side);
   return [
     { name: 'sequence', title: 'What goes in and what comes out', panels: builder.sequence() },
     {

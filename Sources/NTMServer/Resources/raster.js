@@ -10,17 +10,10 @@ const MOST_ROWS = 512;
  * Where several rows or steps share a cell, it has the value of the greatest magnitude.
  */
 export class Raster {
-  /**
-   * @param {HTMLCanvasElement} canvas
-   * @param {number} rows of the data
-   */
-  constructor(canvas, rows) {
+  /** @param {HTMLCanvasElement} canvas */
+  constructor(canvas) {
     this.canvas = canvas;
-    this.rows = rows;
-    this.rowsPerCell = Math.ceil(rows / MOST_ROWS);
-    this.cells = Math.ceil(rows / this.rowsPerCell);
     this.#context = canvas.getContext('2d', { willReadFrequently: true });
-    this.#values = new Float32Array(this.cells);
   }
 
   #context;
@@ -28,8 +21,12 @@ export class Raster {
   #image;
   #pixels;
 
-  /** Empties the canvas and gives it so many columns. */
-  resize(columns) {
+  /** Empties the canvas and gives it so many columns, for so many rows of data. */
+  resize(columns, rows) {
+    this.rows = rows;
+    this.rowsPerCell = Math.ceil(rows / MOST_ROWS);
+    this.cells = Math.ceil(rows / this.rowsPerCell);
+    this.#values = new Float32Array(this.cells);
     this.canvas.width = columns;
     this.canvas.height = this.cells;
     this.#image = this.#context.createImageData(1, this.cells);
@@ -41,7 +38,7 @@ export class Raster {
    *
    * @param {number} column from 0
    * @param {(Float32Array | undefined)[]} vectors of the steps that share it; those that are not
-   *   known are left out
+   *   known are left out; what they have beyond the rows is out of view
    * @param {import('./colors.js').Scale} scale
    */
   drawColumn(column, vectors, scale) {
@@ -55,7 +52,8 @@ export class Raster {
 
   #gather(vector) {
     const values = this.#values;
-    for (let row = 0; row < vector.length; row += 1) {
+    const rows = Math.min(this.rows, vector.length);
+    for (let row = 0; row < rows; row += 1) {
       const cell = Math.floor(row / this.rowsPerCell);
       if (Math.abs(vector[row]) > Math.abs(values[cell])) values[cell] = vector[row];
     }

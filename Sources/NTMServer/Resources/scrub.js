@@ -8,8 +8,9 @@ const PAGE = 10;
  * The bar that chooses which step is shown, and how many are in view.
  *
  * @param {import('./timeline.js').Timeline} timeline
+ * @param {import('./stage.js').Stage} stage
  */
-export function connectScrub(timeline) {
+export function connectScrub(timeline, stage) {
   const shown = byId('shown');
   shown.addEventListener('input', () => timeline.show(Number(shown.value)));
   // Browsers make a page a tenth of the whole.
@@ -23,10 +24,13 @@ export function connectScrub(timeline) {
   byId('window').addEventListener('change', ({ target }) => {
     timeline.setWindow(target.value === 'all' ? Infinity : Number(target.value));
   });
-  timeline.subscribe(() => show(timeline));
+  byId('locations').addEventListener('change', ({ target }) => {
+    stage.showAllLocations(target.value === 'all');
+  });
 }
 
-function show(timeline) {
+/** Says which step is shown. */
+export function showScrub(timeline) {
   const { start, newest, layout } = timeline;
   const shown = byId('shown');
   shown.min = Math.min(start + 1, newest);

@@ -1,6 +1,8 @@
 import { onThemeChange } from './colors.js';
 import { element } from './elements.js';
 import { GUTTER } from './axes.js';
+import { LEGEND_WIDTH } from './legend.js';
+import { Locations } from './locations.js';
 import { panelGroups } from './panels.js';
 
 /**
@@ -11,8 +13,10 @@ export class Stage {
   /**
    * @param {HTMLElement} place where the panels go
    * @param {import('./timeline.js').Timeline} timeline
+   * @param {() => void} drawn is called after each drawing
    */
-  constructor(place, timeline) {
+  constructor(place, timeline, drawn) {
+    this.#drawn = drawn;
     this.#place = place;
     this.#timeline = timeline;
     timeline.subscribe(() => this.#schedule());
@@ -20,8 +24,10 @@ export class Stage {
     new ResizeObserver(() => this.#measure()).observe(place);
   }
 
+  #drawn;
   #place;
   #timeline;
+  #locations = new Locations();
   #sides = [];
   #frame = 0;
   #layout = null;
@@ -32,6 +38,7 @@ export class Stage {
    */
   show(sides) {
     for (const side of this.#sides) side.leave();
+    this.#locations.clear();
     this.#sides = sides.map((side) => this.#makeSide(side));
     this.#place.classList.toggle('compared', sides.length > 1);
     this.#place.replaceChildren(...this.#sides.map(({ node }) => node));
@@ -41,30 +48,37 @@ export class Stage {
   }
 
   #makeSide({ recording, title, name }) {
-    const groups = panelGroups(recording, this.#timeline, name);
+    const groups = panelGroups(recording, this.#timeline, this.#locations, name);
     const node = element('div.side', { dataset: { side: name ?? 'only' } },
       ...(title ? [element('h3.side-title', {}, title)] : []),
-      ...groups.filter(({ panels }) => panels.length).map((group) =>
-        element('section.group', { dataset: { group: group.name }, 'aria-label': group.title },
-          element('h3', {}, group.title),
-          element('div.grid', {}, ...group.panels.map(({ figure }) => figure)))));
+      element('div.part', {}, ...groups.slice(0, 2).map(groupNode)),
+      element('div.part', {}, ...groups.slice(2).map(groupNode)));
     const side = {
       node,
       recording,
       panels: groups.flatMap(({ panels }) => panels),
-      dirty: null,
+      // Whatever is known already is new to the panels.
+      dirty: { from: recording.start + 1, to: recording.last },
     };
     side.leave = recording.subscribe((change) => this.#note(side, change));
     return side;
   }
 
   #note(side, change) {
-    if (change.kind === 'cut') this.#layout = null;
-    else {
+    if (change.kind === 'cut') {
+      this.#locations.clear();
+      this.#layout = null;
+    } else {
       const { from, to } = side.dirty ?? change;
       side.dirty = { from: Math.min(from, change.from), to: Math.max(to, change.to) };
     }
     this.#schedule();
+  }
+
+  /** @param {boolean} isAll whether all locations are in view, or those that heads have used */
+  showAllLocations(isAll) {
+    this.#locations.chooseAll(isAll);
+    this.redraw();
   }
 
   /** Draws everything anew at the next frame. */
@@ -79,13 +93,15 @@ export class Stage {
 
   #measure() {
     const frame = this.#place.querySelector('.frame');
-    if (frame) this.#timeline.setWidth(Math.floor(frame.clientWidth - GUTTER - 1));
+    if (frame) this.#timeline.setWidth(Math.floor(frame.clientWidth - GUTTER - LEGEND_WIDTH));
   }
 
   #draw() {
     this.#frame = 0;
     const { layout } = this.#timeline;
-    const hasMoved = layout !== this.#layout;
+    const hasGrown = this.#sides.map(({ recording, dirty }) =>
+      dirty && this.#locations.include(recording, dirty.from, dirty.to)).includes(true);
+    const hasMoved = hasGrown || layout !== this.#layout;
     this.#layout = layout;
     for (const side of this.#sides) {
       for (const panel of side.panels) {
@@ -95,5 +111,11 @@ export class Stage {
       }
       side.dirty = null;
     }
+    this.#drawn();
   }
 }
+
+const groupNode = ({ name, title, panels }) =>
+  element('section.group', { dataset: { group: name }, 'aria-label': title },
+    element('h3', {}, title),
+    element('div.grid', {}, ...panels.map(({ figure }) => figure)));
