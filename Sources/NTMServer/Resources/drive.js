@@ -18,6 +18,7 @@ export class Drive {
    * @param {(error: Error) => void} on.failed
    * @param {(text: string) => void} on.told
    * @param {(planned: number) => void} on.planned the last step that is going to be taken
+   * @param {() => void} on.begins something else than what is compared is about to be driven
    */
   constructor(on) {
     this.#on = on;
@@ -40,6 +41,7 @@ export class Drive {
   #own;
   #task;
   #episode = null;
+  #ownPlayer = null;
   player = null;
 
   /** The sequence of the task that is under way or done; null for inputs of one's own. */
@@ -53,7 +55,8 @@ export class Drive {
     this.live = live;
     this.#episode = null;
     this.#task = taskFor(live.model);
-    this.player = this.makePlayer(live, () => this.#finish());
+    this.#ownPlayer = this.makePlayer(live, () => this.#finish());
+    this.player = this.#ownPlayer;
     byId('task').hidden = !this.#task;
     byId('no-task').hidden = Boolean(this.#task);
     byId('by-hand').open = !this.#task;
@@ -72,6 +75,14 @@ export class Drive {
 
   close() {
     this.player?.pause();
+  }
+
+  /** Drives a branch by its own player, until it is given back by null. */
+  take(player) {
+    this.close();
+    this.player = player ?? this.#ownPlayer;
+    this.#setSpeed();
+    this.#show();
   }
 
   /** A player that tells of its mishaps the way this bar does. */
@@ -107,6 +118,7 @@ export class Drive {
     const values = this.#settings();
     if (!values) return;
     hideMessage();
+    this.#on.begins();
     this.player.pause();
     const seed = Number(byId('seed').value);
     try {
@@ -134,7 +146,8 @@ export class Drive {
 
   async #start(inputs, isByHand) {
     hideMessage();
-    if (this.player.isPlaying) this.player.pause();
+    this.#on.begins();
+    this.player.pause();
     this.#episode = null;
     const first = this.live.recording.last + 1;
     this.live.recording.expect(first, []);

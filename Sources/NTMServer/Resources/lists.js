@@ -1,6 +1,6 @@
 import * as api from './api.js';
 import { element } from './elements.js';
-import { bytes, count, duration, plural } from './numbers.js';
+import { bytes, count, duration } from './numbers.js';
 
 /** How often the list of sessions is asked for, in milliseconds. */
 const INTERVAL = 2000;
@@ -9,8 +9,7 @@ const INTERVAL = 2000;
 function figures(model) {
   const set = model.training?.evaluation?.sets?.[0];
   if (typeof set?.wrong_bits !== 'number' || typeof set.bits !== 'number') return [];
-  return [`${count(set.wrong_bits)} of ${count(set.bits)} bits wrong in ${
-    plural(set.sequences, 'sequence')} (${set.name})`];
+  return [`${count(set.wrong_bits)} of ${count(set.bits)} bits wrong in tests`];
 }
 
 function facts(model) {
@@ -20,8 +19,9 @@ function facts(model) {
   const writes = heads.filter((head) => head !== 'read').length;
   return [
     `${model.input_size} in, ${model.output_size} out, memory ${memory.rows} × ${memory.columns}`,
-    `${kind} of ${controller.units} units, ${plural(reads, 'read head')}, ${
-      plural(writes, 'write head')}, ${count(model.parameters)} parameters`,
+    `${kind} of ${controller.units}, ${reads} read and ${writes} write ${
+      reads + writes === 2 ? 'head' : 'heads'}`,
+    `${count(model.parameters)} parameters`,
     ...figures(model),
   ];
 }
@@ -35,10 +35,10 @@ function facts(model) {
  */
 export function showModels(place, models, open) {
   place.replaceChildren(...models.map((model) => element('li', {},
-    element('button.primary', {
+    element('button', {
       type: 'button', onclick: () => open(model),
     }, `New session of ${model.name}`),
-    element('ul.facts', {}, ...facts(model).map((fact) => element('li', {}, fact))))));
+    element('p.facts', {}, facts(model).join(' · ')))));
   if (!models.length) {
     place.replaceChildren(element('li', {},
       'The server has no models. Start it with --models and a folder that has some.'));

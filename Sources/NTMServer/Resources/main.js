@@ -7,7 +7,9 @@ import { adviceFor, askForKey, hideMessage, showMessage } from './messages.js';
 import { duration, plural } from './numbers.js';
 import { connectScrub, showScrub } from './scrub.js';
 import { Stage } from './stage.js';
+import { connectTakeAway } from './take-away.js';
 import { Timeline } from './timeline.js';
+import { WhatIf } from './what-if.js';
 
 const byId = (id) => document.getElementById(id);
 
@@ -25,7 +27,9 @@ const drive = new Drive({
   failed: fail,
   told: showMessage,
   planned: (step) => timeline.setPlanned(step),
+  begins: () => whatIf.close(),
 });
+const whatIf = new WhatIf({ drive, stage, timeline, attempt });
 
 const sessions = new SessionList(
   {
@@ -115,6 +119,7 @@ function open(model, info) {
   history.replaceState(null, '', `#${info.id}`);
   timeline.setPlanned(0);
   drive.open(live);
+  whatIf.open(live);
   stage.show([{ recording: live.recording }]);
   for (const id of ['drive', 'panels', 'take-away']) byId(id).hidden = false;
   byId('welcome').hidden = true;
@@ -155,6 +160,7 @@ async function start() {
 }
 
 connectScrub(timeline, stage);
+connectTakeAway(() => live.recording);
 byId('message-close').addEventListener('click', hideMessage);
 byId('open-form').addEventListener('submit', (event) => {
   event.preventDefault();

@@ -16,7 +16,7 @@ const vectorHeight = (rows) => (rows === 1 ? 20 : Math.min(240, Math.max(40, row
 const keyHeight = (rows) => Math.max(30, Math.min(200, rows * 7));
 const shiftHeight = (rows) => Math.max(42, Math.min(200, rows * 14));
 const locationsHeight = (rows) =>
-  (rows > 256 ? Math.min(512, rows) : rows * Math.min(12, Math.floor(256 / rows)));
+  (rows > 240 ? Math.min(512, rows) : rows * Math.min(12, Math.floor(240 / rows)));
 
 /** The place of the greatest number. */
 const peak = (vector) => vector.reduce((best, value, at) => (value > vector[best] ? at : best), 0);
@@ -35,17 +35,17 @@ function headsOf(model) {
   }));
 }
 
-/** A head's name: `Read head`, or `Read head 2` where there are several. */
+/** A head's name: `read head`, or `read head 2` where there are several. */
 function headName(head, heads) {
   const alike = heads.filter((other) => other.type === head.type);
-  const kind = { read: 'Read', write: 'Write', read_write: 'Read-write' }[head.type];
+  const kind = { read: 'read', write: 'write', read_write: 'read-write' }[head.type];
   return alike.length > 1 ? `${kind} head ${alike.indexOf(head) + 1}` : `${kind} head`;
 }
 
 /** Makes the panels of one recording. */
 class Builder {
-  constructor(recording, timeline, locations, side) {
-    Object.assign(this, { recording, timeline, locations, side });
+  constructor(recording, timeline, locations, { side, targetTitle = 'Target' }) {
+    Object.assign(this, { recording, timeline, locations, side, targetTitle });
     this.model = recording.model;
     this.heads = headsOf(this.model);
   }
@@ -92,7 +92,7 @@ class Builder {
         isGap: (step) => this.isGap(step) && !recording.get('input', step),
       }),
       this.vector('output', 'Output', 'output', outputs, (step) => recording.get('output', step)),
-      this.vector('target', 'Target', 'output', outputs, (step) => recording.get('target', step), {
+      this.vector('target', this.targetTitle, 'output', outputs, (step) => recording.get('target', step), {
         isGap: () => false,
       }),
       this.difference(outputs),
@@ -145,7 +145,7 @@ class Builder {
           const numbers = vector(step);
           if (!numbers) return undefined;
           const at = row ?? peak(numbers);
-          const what = row === null ? 'most at location' : 'location';
+          const what = row === null ? 'peak at' : 'location';
           return `Step ${step}, ${what} ${at}: ${short(numbers[at])}`;
         }),
       });
@@ -197,7 +197,7 @@ class Builder {
   lines(name, title, most, extra = {}) {
     const { recording, heads } = this;
     const lines = heads.map((head) => ({
-      name: headName(head, heads),
+      name: headName(head, heads).replace(' head', ''),
       type: head.type,
       value: (step) => recording.get(`heads/${head.index}/${name}`, step)?.[0],
     }));
@@ -216,7 +216,7 @@ class Builder {
     const { recording, heads } = this;
     return heads.map((head) => {
       const vector = (step) => recording.get(`heads/${head.index}/${name}`, step);
-      const full = `${title} ${SYMBOLS[name]} of the ${headName(head, heads).toLowerCase()}`;
+      const full = `${title} ${SYMBOLS[name]} of the ${headName(head, heads)}`;
       return this.vector(`${name}-${head.index}`, full, rowKind, rows, vector, {
         heightOf: keyHeight,
         ...options,
@@ -224,16 +224,16 @@ class Builder {
     });
   }
 
+  /** In the order in which addressing uses them: what a model does not have is left out. */
   parameters() {
     const { strength, gate, shift, sharpening } = this.model.configuration.dialect.addressing;
-    const panels = [];
+    const panels = this.headVectors('key', 'Key', 'column', this.model.memory.columns);
     if (strength !== null) panels.push(this.lines('strength', 'Key strength', 5));
     if (gate !== null) panels.push(this.lines('gate', 'Interpolation gate', 1));
-    if (sharpening !== null) panels.push(this.lines('sharpening', 'Sharpening', 5));
     if (shift?.type === 'continuous') {
       panels.push(this.lines('shift', 'Shift', 1, { panel: 'shift-0', hasSign: true }));
     } else if (shift) panels.push(...this.shifts(shift.taps));
-    panels.push(...this.headVectors('key', 'Key', 'column', this.model.memory.columns));
+    if (sharpening !== null) panels.push(this.lines('sharpening', 'Sharpening', 5));
     return panels;
   }
 
@@ -254,11 +254,12 @@ class Builder {
  * @param {import('./recording.js').Recording} recording
  * @param {import('./timeline.js').Timeline} timeline
  * @param {import('./locations.js').Locations} locations
- * @param {string} [side] whose panels these are, where two sessions are compared
+ * @param {{side?: string, targetTitle?: string}} [names] whose panels these are, where two sessions
+ *   are compared, and what the targets are, if not the task's
  * @returns {{name: string, title: string, panels: import('./panel.js').Panel[]}[]}
  */
-export function panelGroups(recording, timeline, locations, side = '') {
-  const builder = new Builder(recording, timeline, locations, side);
+export function panelGroups(recording, timeline, locations, names = {}) {
+  const builder = new Builder(recording, timeline, locations, names);
   return [
     { name: 'sequence', title: 'What goes in and what comes out', panels: builder.sequence() },
     {

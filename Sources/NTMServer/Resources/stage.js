@@ -33,8 +33,10 @@ export class Stage {
   #layout = null;
 
   /**
-   * @param {{recording: import('./recording.js').Recording, title?: string, name?: string}[]} sides
-   *   title: over the panels, where there are several; name: said with each panel's title
+   * @param {{recording: import('./recording.js').Recording, title?: string, name?: string,
+   *   targetTitle?: string}[]} sides
+   *   title: over the panels, where there are several; name: said with each panel's title;
+   *   targetTitle: what the targets are, if not the task's
    */
   show(sides) {
     for (const side of this.#sides) side.leave();
@@ -47,8 +49,10 @@ export class Stage {
     this.#measure();
   }
 
-  #makeSide({ recording, title, name }) {
-    const groups = panelGroups(recording, this.#timeline, this.#locations, name);
+  #makeSide({ recording, title, name, targetTitle }) {
+    const groups = panelGroups(recording, this.#timeline, this.#locations, {
+      side: name, targetTitle,
+    });
     const node = element('div.side', { dataset: { side: name ?? 'only' } },
       ...(title ? [element('h3.side-title', {}, title)] : []),
       element('div.part', {}, ...groups.slice(0, 2).map(groupNode)),
