@@ -11,7 +11,7 @@ const VIRIDIS = `440154 470d60 48186a 482374 472d7b 453681 424086 3f4989 3b528b 
 /** From negative over zero to positive: orange to blue, over what the page's surface is. */
 const DIVERGING = {
   light: ['7a2e00', 'c9661a', 'f2b98a', 'fbfaf8', '9fb9ea', '3c62b8', '14296b'],
-  dark: ['ffc08a', 'e07b2c', '7d4316', '191c21', '274684', '5b8ae6', 'b9d1ff'],
+  dark: ['ffc08a', 'e07b2c', '94501b', '191c21', '2c52a0', '5b8ae6', 'b9d1ff'],
 };
 
 /** The two greys that a step nobody told of is chequered with. */

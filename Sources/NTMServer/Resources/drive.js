@@ -68,8 +68,7 @@ export class Drive {
     byId('seed').value = 1;
     this.#own.open(live.model, this.#task);
     this.#setSpeed();
-    showResult(live.recording.start
-      ? `Opened at step ${live.recording.start}: what was before is not known to this page.` : '');
+    showResult('');
     this.#show();
   }
 

@@ -4,7 +4,7 @@ import { guideFor } from './guide.js';
 import { SessionList, showModels } from './lists.js';
 import { LiveSession } from './live-session.js';
 import { adviceFor, askForKey, hideMessage, showMessage } from './messages.js';
-import { duration, plural } from './numbers.js';
+import { duration } from './numbers.js';
 import { connectScrub, showScrub } from './scrub.js';
 import { Stage } from './stage.js';
 import { connectTakeAway } from './take-away.js';
@@ -90,14 +90,14 @@ function lost(error) {
     return;
   }
   isLost = true;
-  showMessage(adviceFor(error));
+  showMessage(adviceFor(error), 'lost');
 }
 
 /** The server answers again. */
 function found() {
   if (!isLost) return;
   isLost = false;
-  hideMessage();
+  hideMessage('lost');
   attempt(start);
 }
 
@@ -126,11 +126,13 @@ function open(model, info) {
   byId('guide').textContent = guideFor(model);
   byId('session-line').textContent = describe(model, info);
   sessions.current = info.id;
+  // On a narrow screen the lists are above.
+  if (matchMedia('(max-width: 900px)').matches) byId('drive').scrollIntoView();
 }
 
 function describe(model, info) {
   const before = info.step
-    ? ` Opened at step ${info.step}; the ${plural(info.step, 'step')} before were not seen.` : '';
+    ? ` Opened at step ${info.step}: what was before is not known to this page.` : '';
   return `Session ${info.id} of ${model.name}.${before}`;
 }
 
@@ -161,7 +163,7 @@ async function start() {
 
 connectScrub(timeline, stage);
 connectTakeAway(() => live.recording);
-byId('message-close').addEventListener('click', hideMessage);
+byId('message-close').addEventListener('click', () => hideMessage());
 byId('open-form').addEventListener('submit', (event) => {
   event.preventDefault();
   attempt(() => openByID(byId('open-id').value.trim()));

@@ -2,13 +2,21 @@ import { useKey } from './api.js';
 
 const byId = (id) => document.getElementById(id);
 
-/** Says what failed and what to do. */
-export function showMessage(text) {
+/**
+ * Says what failed and what to do.
+ *
+ * @param {string} text
+ * @param {string} [about] what it is about, so that it can be taken back when that is over
+ */
+export function showMessage(text, about = '') {
   byId('message-text').textContent = text;
+  byId('message').dataset.about = about;
   byId('message').hidden = false;
 }
 
-export function hideMessage() {
+/** @param {string} [about] hides only a message about this; without it any */
+export function hideMessage(about = byId('message').dataset.about) {
+  if (byId('message').dataset.about !== about) return;
   byId('message').hidden = true;
   byId('message-text').textContent = '';
 }
@@ -61,6 +69,6 @@ export function adviceFor(error) {
     429: 'Close other pages of this server, then try again.',
     503: 'Try again in a moment.',
   }[error.status];
-  const said = error.message.replace(/\.$/, '');
+  const said = error.message.replace(/^./, (first) => first.toUpperCase()).replace(/\.$/, '');
   return advice ? `${said}. ${advice}` : `${said}.`;
 }

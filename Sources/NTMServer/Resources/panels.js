@@ -11,12 +11,19 @@ const SYMBOLS = { strength: 'β', gate: 'g', shift: 's', sharpening: 'γ', key: 
 /** A vector of at most so many numbers is spelt out. */
 const SPELT_OUT = 10;
 
+/** On a large screen everything may be higher. */
+const roomy = matchMedia('(min-width: 1900px) and (min-height: 1000px)');
+
 /** Heights of plots of so many rows, in CSS pixels: rows that can be told apart where they fit. */
-const vectorHeight = (rows) => (rows === 1 ? 20 : Math.min(240, Math.max(40, rows * 7)));
-const keyHeight = (rows) => Math.max(30, Math.min(200, rows * 7));
-const shiftHeight = (rows) => Math.max(42, Math.min(200, rows * 14));
-const locationsHeight = (rows) =>
-  (rows > 240 ? Math.min(512, rows) : rows * Math.min(12, Math.floor(240 / rows)));
+function heightOf(rows, { row, least, most }) {
+  const scale = roomy.matches ? 1.6 : 1;
+  const size = Math.max(1, Math.min(row * scale, Math.floor((most * scale) / rows)));
+  return Math.min(512, Math.max(least, Math.round(rows * size)));
+}
+const vectorHeight = (rows) => heightOf(rows, { row: 7, least: 20, most: 240 });
+const keyHeight = (rows) => heightOf(rows, { row: 7, least: 30, most: 200 });
+const shiftHeight = (rows) => heightOf(rows, { row: 14, least: 42, most: 200 });
+const locationsHeight = (rows) => heightOf(rows, { row: 12, least: 60, most: 240 });
 
 /** The place of the greatest number. */
 const peak = (vector) => vector.reduce((best, value, at) => (value > vector[best] ? at : best), 0);
@@ -89,7 +96,7 @@ class Builder {
     const { input_size: inputs, output_size: outputs } = this.model;
     return [
       this.vector('input', 'Input', 'input', inputs, (step) => recording.get('input', step), {
-        isGap: (step) => this.isGap(step) && !recording.get('input', step),
+        isGap: (step) => step > recording.start && step <= recording.last,
       }),
       this.vector('output', 'Output', 'output', outputs, (step) => recording.get('output', step)),
       this.vector('target', this.targetTitle, 'output', outputs, (step) => recording.get('target', step), {

@@ -33,7 +33,7 @@ export class Stage {
   #layout = null;
 
   /**
-   * @param {{recording: import('./recording.js').Recording, title?: string, name?: string,
+   * @param {{recording: import('./recording.js').Recording, title?: (Node | string)[], name?: string,
    *   targetTitle?: string}[]} sides
    *   title: over the panels, where there are several; name: said with each panel's title;
    *   targetTitle: what the targets are, if not the task's
@@ -54,7 +54,7 @@ export class Stage {
       side: name, targetTitle,
     });
     const node = element('div.side', { dataset: { side: name ?? 'only' } },
-      ...(title ? [element('h3.side-title', {}, title)] : []),
+      ...(title ? [element('h3.side-title', {}, ...title)] : []),
       element('div.part', {}, ...groups.slice(0, 2).map(groupNode)),
       element('div.part', {}, ...groups.slice(2).map(groupNode)));
     const side = {

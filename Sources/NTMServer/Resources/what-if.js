@@ -6,6 +6,9 @@ import { plural } from './numbers.js';
 import { toggled, toggles } from './own-inputs.js';
 
 const byId = (id) => document.getElementById(id);
+/** What stands over one of two sessions. */
+const titleOf = (what, { id }) => [`${what} `, element('code', {}, id)];
+
 /** Inputs of a request where a session is taken to a step again. */
 const REPLAY = 500;
 
@@ -156,13 +159,12 @@ export class WhatIf {
   }
 
   #show(live, step) {
-    const { model } = live;
     this.stage.show([
-      { recording: live.recording, name: 'original', title: `Original: session ${live.id}` },
+      { recording: live.recording, name: 'original', title: titleOf('Original', live) },
       {
         recording: this.#branch.recording,
         name: 'branch',
-        title: `Branch after step ${step}: session ${this.#branch.id} of ${model.name}`,
+        title: titleOf(`Branch after step ${step}`, this.#branch),
         targetTitle: 'Original\'s output',
       },
     ]);
