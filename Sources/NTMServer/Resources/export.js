@@ -1,5 +1,6 @@
 import { FOOT, GUTTER } from './axes.js';
 import { element, svg } from './elements.js';
+import { LEGEND_WIDTH, legendPicture } from './legend.js';
 
 /** Around the plot, in CSS pixels. */
 const HEAD = 34;
@@ -17,7 +18,7 @@ function styleOf(node) {
 function imageOf(canvas, width, height) {
   return svg('image', {
     href: canvas.toDataURL('image/png'), x: 0, y: 0, width, height,
-    preserveAspectRatio: 'none', style: 'image-rendering: pixelated',
+    preserveAspectRatio: 'none', 'image-rendering': 'pixelated',
   });
 }
 
@@ -46,14 +47,19 @@ function axisOf({ x, y }, width, height, ink) {
  * @param {{x: object, y: object}} picture.axes
  * @param {HTMLCanvasElement} [picture.image] cells, a pixel for each
  * @param {HTMLCanvasElement | null} [picture.marks] what is drawn over them
+ * @param {import('./colors.js').Scale} [picture.scale] what the cells' colours stand for
  * @param {SVGElement[]} [picture.shapes] lines
+ * @param {{text: string, color: string}[]} [picture.names] of the lines
  * @param {string} [picture.note] is put behind the title
  * @returns {SVGElement}
  */
-export function svgOf({ panel, axes, image, marks, shapes = [], note }) {
+export function svgOf({ panel, axes, image, marks, scale, shapes = [], names = [], note }) {
   const { width, height } = panel;
   const { ink, surface } = styleOf(panel.figure);
-  const full = { width: GUTTER + width + 2 * MARGIN, height: HEAD + height + FOOT + 2 * MARGIN };
+  const full = {
+    width: GUTTER + width + LEGEND_WIDTH + 2 * MARGIN,
+    height: HEAD + height + FOOT + 2 * MARGIN,
+  };
   const title = note ? `${panel.fullTitle}, ${note}` : panel.fullTitle;
   return svg('svg', {
     xmlns: 'http://www.w3.org/2000/svg', ...full,
@@ -62,10 +68,14 @@ export function svgOf({ panel, axes, image, marks, shapes = [], note }) {
   svg('title', {}, title),
   svg('rect', { ...full, fill: surface }),
   svg('text', { x: MARGIN, y: MARGIN + 14, fill: ink, 'font-size': 15, 'font-weight': 600 }, title),
+  svg('text', {
+    x: MARGIN + GUTTER + width, y: MARGIN + 14, 'font-size': 12, 'text-anchor': 'end',
+  }, ...names.map(({ text, color }) => svg('tspan', { fill: color, dx: 10 }, text))),
   svg('g', { transform: `translate(${MARGIN + GUTTER} ${MARGIN + HEAD - 8})` },
     ...(image ? [imageOf(image, width, height)] : []),
     ...(marks ? [imageOf(marks, width, height)] : []),
     ...shapes,
+    ...(scale ? [legendPicture(scale, { left: width + 7, height, ink })] : []),
     axisOf(axes, width, height, ink)));
 }
 

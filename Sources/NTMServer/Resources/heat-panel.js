@@ -161,10 +161,12 @@ export class HeatPanel extends Panel {
 
   /** What `export.js` makes a file of. */
   picture() {
-    return { panel: this, axes: this.axes(), image: this.canvas, marks: this.#marksInView() };
-  }
-
-  #marksInView() {
-    return this.wrongRows ? this.marks : null;
+    return {
+      panel: this,
+      axes: this.axes(),
+      image: this.canvas,
+      marks: this.wrongRows ? this.marks : null,
+      scale: this.#colors,
+    };
   }
 }

@@ -166,12 +166,14 @@ export class LinePanel extends Panel {
 
   picture() {
     const { first } = this.#layout;
-    const lines = this.lines.map(({ name, type, value }, index) => svg('path', {
+    const paths = this.lines.map(({ name, type, value }, index) => svg('path', {
       d: this.#path(value, first, this.timeline.newest),
       fill: 'none',
       stroke: this.#colors[index],
       'stroke-width': type === 'read' ? 1.5 : 2.5,
     }, svg('title', {}, name)));
-    return { panel: this, axes: this.axes(), shapes: lines };
+    const names = this.lines.map(({ name, type }, index) => (
+      { text: `${type === 'read' ? '━' : '●━'} ${name}`, color: this.#colors[index] }));
+    return { panel: this, axes: this.axes(), shapes: paths, names };
   }
 }

@@ -111,6 +111,7 @@ export class MatrixPanel extends Panel {
       panel: this,
       axes: this.axes(),
       image: this.canvas,
+      scale: signedScale(this.#limit.value),
       note: `after step ${this.timeline.shown}`,
     };
   }

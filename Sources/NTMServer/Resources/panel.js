@@ -17,10 +17,11 @@ export class Panel {
    * @param {string} options.rowKind what a row is: `location`, `input`, …
    * @param {number} options.rows
    * @param {import('./timeline.js').Timeline} options.timeline
+   * @param {import('./recording.js').Recording} options.recording
    * @param {string} [options.side] whose panel it is, where two sessions are compared
    */
-  constructor({ name, title, rowKind, rows, timeline, side = '' }) {
-    Object.assign(this, { name, title, rowKind, rows, timeline, side });
+  constructor({ name, title, rowKind, rows, timeline, recording, side = '' }) {
+    Object.assign(this, { name, title, rowKind, rows, timeline, recording, side });
     const fullTitle = side ? `${title}, ${side}` : title;
     this.fullTitle = fullTitle;
     this.canvas = element('canvas.cells', { role: 'img', 'aria-label': fullTitle });

@@ -7,8 +7,11 @@ export const SPEEDS = [1, 2, 5, 10, 20, 50, 100, Infinity];
 const REQUEST_RATE = 20;
 /** Steps of a request at top speed. */
 const BULK = 100;
-/** The memory comes with the steps of a request if it has no more numbers than this. */
-const MEMORY_NUMBERS = 20_000;
+/** The memory comes with the steps of a list that has no more numbers of it than this … */
+const MEMORY_OF_LIST = 1_000_000;
+/** … or with those of a request; and no request asks for more of it. */
+const MEMORY_OF_REQUEST = 20_000;
+const MOST_MEMORY = 100_000;
 /** How often a request that got no answer is repeated, and after how long. */
 const RETRIES = [300, 700, 1500, 3000, 6000];
 
@@ -102,8 +105,23 @@ export class Player {
     this.#on.change();
   }
 
+  /** Numbers of the memory. */
+  get #cells() {
+    const { rows, columns } = this.session.model.memory;
+    return rows * columns;
+  }
+
+  /** Whether the memory is to come with so many steps: it is many times what else is said. */
+  #hasMemory(count) {
+    const numbers = count * this.#cells;
+    if (numbers > MOST_MEMORY) return false;
+    return numbers <= MEMORY_OF_REQUEST || this.total * this.#cells <= MEMORY_OF_LIST;
+  }
+
   #batch() {
-    return this.speed === Infinity ? BULK : Math.max(1, Math.round(this.speed / REQUEST_RATE));
+    if (this.speed < Infinity) return Math.max(1, Math.round(this.speed / REQUEST_RATE));
+    const isShort = this.total * this.#cells <= MEMORY_OF_LIST;
+    return isShort ? Math.max(1, Math.min(BULK, Math.floor(MOST_MEMORY / this.#cells))) : BULK;
   }
 
   /** @returns {Promise<boolean>} whether it went well */
@@ -131,9 +149,7 @@ export class Player {
   }
 
   async #send(inputs, step) {
-    const { rows, columns } = this.session.model.memory;
-    const hasMemory = inputs.length * rows * columns <= MEMORY_NUMBERS;
-    const fields = hasMemory ? [...STEP_FIELDS, 'memory'] : STEP_FIELDS;
+    const fields = this.#hasMemory(inputs.length) ? [...STEP_FIELDS, 'memory'] : STEP_FIELDS;
     for (let attempt = 0; ; attempt += 1) {
       try {
         return await takeSteps(this.session.id, { inputs, step, fields });

@@ -120,6 +120,6 @@ export class Stage {
 }
 
 const groupNode = ({ name, title, panels }) =>
-  element('section.group', { dataset: { group: name }, 'aria-label': title },
+  element('div.group', { role: 'group', 'aria-label': title, dataset: { group: name } },
     element('h3', {}, title),
     element('div.grid', {}, ...panels.map(({ figure }) => figure)));
