@@ -44,9 +44,9 @@ export class Drive {
   #ownPlayer = null;
   player = null;
 
-  /** The sequence of the task that is under way or done; null for inputs of one's own. */
-  get episode() {
-    return this.#episode;
+  /** Whether the session's model has a task that is known, and so targets. */
+  get hasTask() {
+    return this.#task !== undefined;
   }
 
   /** Drives another session from now on. */
@@ -118,7 +118,7 @@ export class Drive {
     if (!values) return;
     hideMessage();
     this.#on.begins();
-    this.player.pause();
+    await this.player.halt();
     const seed = Number(byId('seed').value);
     try {
       const episode = this.#task.generate(values, seed, this.live.model);
@@ -146,7 +146,7 @@ export class Drive {
   async #start(inputs, isByHand) {
     hideMessage();
     this.#on.begins();
-    this.player.pause();
+    await this.player.halt();
     this.#episode = null;
     const first = this.live.recording.last + 1;
     this.live.recording.expect(first, []);
@@ -156,9 +156,11 @@ export class Drive {
     await this.player.play();
   }
 
-  /** After a mishap: the inputs that are left go on from where the session is. */
-  realign() {
-    if (this.#episode) this.expect(this.live, this.#episode, this.player.position);
+  /** Where somebody else stepped it: the inputs that are left go on from where the session is. */
+  realign(live) {
+    if (this.#episode && live === this.live) {
+      this.expect(live, this.#episode, this.player.position);
+    }
     this.#show();
   }
 
@@ -167,13 +169,9 @@ export class Drive {
       showResult(`${plural(this.player.total, 'input')} taken.`);
       return;
     }
-    this.say(this.#episode, this.player.steps, this.live.recording);
-  }
-
-  /** Says how many bits of a sequence came out wrong. */
-  say(episode, steps, recording, whose = '') {
-    const { bits, wrong } = score(episode, steps.map((step) => recording.get('output', step)));
-    showResult(`${whose}${episode.title}: ${wrong} of ${bits} bits wrong`, wrong === 0);
+    const outputs = this.player.steps.map((step) => this.live.recording.get('output', step));
+    const { bits, wrong } = score(this.#episode, outputs);
+    showResult(`${this.#episode.title}: ${wrong} of ${bits} bits wrong`, wrong === 0);
   }
 
   #show() {

@@ -1,8 +1,8 @@
 /** What to look at, for each task: what its picture shows when the model has learned it. */
 const GUIDES = {
   copy: 'While the vectors come in, the write weighting goes on by one location a step: a diagonal. '
-    + 'After the end mark the read weighting goes along the same diagonal, and the vectors come out '
-    + 'in the order in which they were written.',
+    + 'The read weighting waits at the first of these locations; after the end mark it goes along '
+    + 'the same diagonal, and the vectors come out in the order in which they were written.',
 };
 
 const GENERAL = 'Each column is a step. A bright cell is a location that the head wrote to or read '

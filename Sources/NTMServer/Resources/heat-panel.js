@@ -120,7 +120,9 @@ export class HeatPanel extends Panel {
     context.lineWidth = 2;
     context.beginPath();
     for (let step = from; step <= to; step += 1) {
-      for (const row of this.wrongRows(step)) this.#cross(context, left, row * rowHeight, rowHeight);
+      for (const row of this.wrongRows(step)) {
+        this.#cross(context, left, row * rowHeight, rowHeight);
+      }
     }
     context.stroke();
   }

@@ -1,8 +1,8 @@
 /** The next of 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, … that is not less. */
 function niceAbove(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  const nice = [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((factor) => factor * power >= value * 0.9999) * power;
-  return Number(nice.toPrecision(2));
+  const factor = [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((nice) => nice * power >= value * 0.9999);
+  return Number((factor * power).toPrecision(2));
 }
 
 /**

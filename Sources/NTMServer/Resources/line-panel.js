@@ -30,6 +30,7 @@ export class LinePanel extends Panel {
     this.#hasSign = options.hasSign ?? false;
     this.#limit = new Limit(options.most);
     this.plotHeight = options.height;
+    this.readout.classList.toggle('many', this.lines.length > 2);
   }
 
   #hasSign;

@@ -56,7 +56,7 @@ async function fail(error, session = live) {
 
 async function tellOfOthers(error, session) {
   const step = await session.resynchronize();
-  drive.realign();
+  drive.realign(session);
   showMessage(`Somebody else has stepped this session: it is at step ${step} now, and this page `
     + `expected step ${error.problem.got - 1}. Play goes on from there with the inputs that are `
     + 'left; New random sequence begins anew.');
@@ -77,8 +77,9 @@ async function askAndStart(error) {
     return;
   }
   hideMessage();
-  await start();
-  live?.followAgain();
+  await addEventListener('hashchange', () => attempt(() => openByID(location.hash.slice(1))));
+attempt(start);
+  if (live?.isOver) live.followAgain();
 }
 
 let isLost = false;
@@ -98,7 +99,8 @@ function found() {
   if (!isLost) return;
   isLost = false;
   hideMessage('lost');
-  attempt(start);
+  addEventListener('hashchange', () => attempt(() => openByID(location.hash.slice(1))));
+attempt(start);
 }
 
 async function openNew(model) {
@@ -120,7 +122,7 @@ function open(model, info) {
   timeline.setPlanned(0);
   drive.open(live);
   whatIf.open(live);
-  stage.show([{ recording: live.recording }]);
+  stage.show([{ recording: live.recording, hasTargets: drive.hasTask }]);
   for (const id of ['drive', 'panels', 'take-away']) byId(id).hidden = false;
   byId('welcome').hidden = true;
   byId('guide').textContent = guideFor(model);
@@ -155,10 +157,13 @@ function showState(state, { wait, reason, error }) {
   }
 }
 
+/** Asks what there is, and opens the session that the page's address names. */
 async function start() {
   const models = await api.listModels();
   showModels(byId('models'), models, (model) => attempt(() => openNew(model)));
-  await sessions.refresh();
+  sessions.refresh();
+  const id = location.hash.slice(1);
+  if (id && !live) await openByID(id);
 }
 
 connectScrub(timeline, stage);
@@ -168,8 +173,5 @@ byId('open-form').addEventListener('submit', (event) => {
   event.preventDefault();
   attempt(() => openByID(byId('open-id').value.trim()));
 });
-attempt(async () => {
-  await start();
-  const id = location.hash.slice(1);
-  if (id) await openByID(id);
-});
+addEventListener('hashchange', () => attempt(() => openByID(location.hash.slice(1))));
+attempt(start);

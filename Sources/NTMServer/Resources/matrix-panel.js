@@ -81,10 +81,11 @@ export class MatrixPanel extends Panel {
   #say(row) {
     const step = this.timeline.shown;
     if (!this.#drawn) return step ? `Step ${step}: ${this.missing}` : '';
-    if (row === null) return `After step ${step}`;
-    if (this.#column === null) return `After step ${step}, location ${row}`;
+    const when = step ? `After step ${step}` : 'At the start';
+    if (row === null) return when;
+    if (this.#column === null) return `${when}, location ${row}`;
     const value = this.#drawn[row * this.columns + this.#column];
-    return `After step ${step}, location ${row}, column ${this.#column}: ${short(value)}`;
+    return `${when}, location ${row}, column ${this.#column}: ${short(value)}`;
   }
 
   /** The pointer chooses a column of the matrix here, and no step. */

@@ -19,7 +19,8 @@ export const count = (value) => value.toLocaleString('en');
 /** @returns {string} bytes */
 export function bytes(value) {
   if (value < 1024) return `${value} B`;
-  return value < 1048576 ? `${(value / 1024).toFixed(1)} KiB` : `${(value / 1048576).toFixed(1)} MiB`;
+  if (value < 1024 ** 2) return `${(value / 1024).toFixed(1)} KiB`;
+  return `${(value / 1024 ** 2).toFixed(1)} MiB`;
 }
 
 /** @returns {string} how long something took, or is ago */
@@ -33,4 +34,4 @@ export function duration(milliseconds) {
 }
 
 /** @returns {string} one thing, or several */
-export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
+export const plural = (number, one) => `${count(number)} ${number === 1 ? one : `${one}s`}`;

@@ -39,22 +39,20 @@ export class Player {
 
   #on;
   #inputs = [];
-  #isBusy = false;
+  /** Counts starts and pauses, so that a run knows whether it still is the one. */
+  #run = 0;
+  #request = Promise.resolve();
   /** Of each input that was taken, the step that it became. */
   steps = [];
   isPlaying = false;
   speed = 10;
 
-  /** Forgets what there was and takes these inputs, from where the session is. */
+  /** Takes these inputs, from where the session is, in place of what is left. */
   load(inputs) {
-    this.isPlaying = false;
+    this.pause();
     this.#inputs = inputs;
     this.steps = [];
     this.#on.change();
-  }
-
-  get inputs() {
-    return this.#inputs;
   }
 
   get total() {
@@ -69,40 +67,45 @@ export class Player {
     return this.position >= this.total;
   }
 
-  /** Whether a request is under way. */
-  get isBusy() {
-    return this.#isBusy;
-  }
-
   pause() {
+    this.#run += 1;
     this.isPlaying = false;
     this.#on.change();
   }
 
+  /** Pauses, and waits for the answer to a request that is under way. */
+  async halt() {
+    this.pause();
+    await this.#request;
+  }
+
   /** Takes one step. */
   async step() {
-    if (this.#isBusy || this.isFinished) return;
-    this.isPlaying = false;
-    await this.#take(1, this.session.recording.last + 1);
+    await this.halt();
+    if (!this.isFinished) await this.#take(1, this.session.recording.last + 1);
   }
 
   /** Takes the steps that are left, at the speed that is chosen, until it is paused. */
   async play() {
-    if (this.isPlaying || this.#isBusy || this.isFinished) return;
+    if (this.isPlaying) return;
+    await this.halt();
+    if (this.isFinished) return;
+    const run = this.#run;
     this.isPlaying = true;
     this.#on.change();
     // Counted here, not read off the recording: steps of somebody else are to be noticed.
     let next = this.session.recording.last + 1;
     let due = performance.now();
-    while (this.isPlaying && !this.isFinished) {
+    while (run === this.#run && !this.isFinished) {
       const count = this.#batch();
-      if (!await this.#take(count, next)) return;
+      this.#request = this.#take(count, next);
+      await this.#request;
+      if (run !== this.#run) return;
       next = this.steps.at(-1) + 1;
+      // What was late is made up for, but not for long.
       due = Math.max(performance.now() - 100, due + (1000 * count) / this.speed);
       await pause(Math.max(0, due - performance.now()));
     }
-    this.isPlaying = false;
-    this.#on.change();
   }
 
   /** Numbers of the memory. */
@@ -124,28 +127,22 @@ export class Player {
     return isShort ? Math.max(1, Math.min(BULK, Math.floor(MOST_MEMORY / this.#cells))) : BULK;
   }
 
-  /** @returns {Promise<boolean>} whether it went well */
   async #take(count, step) {
     const inputs = this.#inputs;
     const some = inputs.slice(this.position, this.position + count);
-    this.#isBusy = true;
     try {
       const results = await this.#send(some, step);
       results.forEach((result, index) => this.session.recording.put(result, some[index]));
-      if (this.#inputs === inputs) this.steps.push(...results.map((result) => result.step));
+      this.steps.push(...results.map((result) => result.step));
     } catch (error) {
-      this.isPlaying = false;
+      this.pause();
       this.#on.failed(error);
-      return false;
-    } finally {
-      this.#isBusy = false;
-      this.#on.change();
+      return;
     }
     if (this.isFinished) {
-      this.isPlaying = false;
+      this.pause();
       this.#on.finished();
-    }
-    return true;
+    } else this.#on.change();
   }
 
   async #send(inputs, step) {

@@ -62,7 +62,9 @@ export class Raster {
   /** Draws a column whose steps are not known: chequered, so that nobody takes it for numbers. */
   drawGap(column) {
     const grays = gapPixels();
-    for (let cell = 0; cell < this.cells; cell += 1) this.#pixels[cell] = grays[(column + cell) % 2];
+    for (let cell = 0; cell < this.cells; cell += 1) {
+      this.#pixels[cell] = grays[(column + cell) % 2];
+    }
     this.#context.putImageData(this.#image, column, 0);
   }
 

@@ -33,10 +33,10 @@ export class Stage {
   #layout = null;
 
   /**
-   * @param {{recording: import('./recording.js').Recording, title?: (Node | string)[], name?: string,
-   *   targetTitle?: string}[]} sides
-   *   title: over the panels, where there are several; name: said with each panel's title;
-   *   targetTitle: what the targets are, if not the task's
+   * @param {object[]} sides of each:
+   *   `recording`; `hasTargets`, whether it is known what the outputs should be; and where there
+   *   are several, `title` (nodes and texts over the panels), `name` (said with each panel's
+   *   title) and `targetTitle` (what the targets are, if not the task's)
    */
   show(sides) {
     for (const side of this.#sides) side.leave();
@@ -49,9 +49,14 @@ export class Stage {
     this.#measure();
   }
 
-  #makeSide({ recording, title, name, targetTitle }) {
-    const groups = panelGroups(recording, this.#timeline, this.#locations, {
-      side: name, targetTitle,
+  #makeSide({ recording, title, name, hasTargets, targetTitle }) {
+    const groups = panelGroups({
+      recording,
+      timeline: this.#timeline,
+      locations: this.#locations,
+      side: name,
+      hasTargets,
+      targetTitle,
     });
     const node = element('div.side', { dataset: { side: name ?? 'only' } },
       ...(title ? [element('h3.side-title', {}, ...title)] : []),

@@ -44,7 +44,9 @@ export class WhatIf {
     if (!this.#branch) return;
     this.#end();
     this.drive.take(null);
-    this.stage.show([{ recording: this.#live.recording }]);
+    this.stage.show([{
+      recording: this.#live.recording, hasTargets: this.drive.hasTask,
+    }]);
   }
 
   #end() {
@@ -160,12 +162,18 @@ export class WhatIf {
 
   #show(live, step) {
     this.stage.show([
-      { recording: live.recording, name: 'original', title: titleOf('Original', live) },
+      {
+        recording: live.recording,
+        name: 'original',
+        title: titleOf('Original', live),
+        hasTargets: true,
+      },
       {
         recording: this.#branch.recording,
         name: 'branch',
         title: titleOf(`Branch after step ${step}`, this.#branch),
         targetTitle: 'Original\'s output',
+        hasTargets: true,
       },
     ]);
     byId('close-comparison').hidden = false;
@@ -177,7 +185,7 @@ export class WhatIf {
     player.load(inputs);
     this.drive.take(player);
     this.timeline.setPlanned(step + inputs.length);
-    showResult(`Branch: ${plural(inputs.length, 'step')} to take with the input of step ${step + 1} `
+    showResult(`Branch: ${plural(inputs.length, 'step')} to take, the input of step ${step + 1} `
       + 'changed.');
     player.play();
   }
