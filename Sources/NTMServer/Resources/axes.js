@@ -44,10 +44,25 @@ export function stepTicks({ first, columns, stepsPerColumn, columnWidth }) {
   }));
 }
 
-/** @returns {Tick[]} marks in the middle of rows, which are counted from 0 or have names */
-export function rowTicks(rows, height, names) {
-  return wholeTicks(0, rows, height / (names ? 12 : 26))
-    .map((row) => ({ at: ((row + 0.5) * height) / rows, text: names?.[row] ?? String(row) }));
+/**
+ * Marks in the middle of rows, which are counted from 0 or have names.
+ *
+ * @param {object} panel
+ * @param {number} panel.rows in view
+ * @param {number} panel.firstRow the first of them
+ * @param {number} panel.rowsOfData how many there are; behind the last comes the first
+ * @param {number} panel.height of all that are in view, in CSS pixels
+ * @param {string[]} [names]
+ * @returns {Tick[]}
+ */
+export function rowTicks({ rows, firstRow, rowsOfData, height }, names) {
+  const stride = Math.max(1, niceStride(rows / Math.max(1, height / (names ? 12 : 26))));
+  const places = Array.from({ length: rows }, (_, place) => place);
+  return places
+    .map((place) => ({ place, row: (firstRow + place) % rowsOfData }))
+    .filter(({ row }) => row % stride === 0)
+    .map(({ place, row }) => (
+      { at: ((place + 0.5) * height) / rows, text: names?.[row] ?? String(row) }));
 }
 
 /** @returns {Tick[]} marks of numbers between two, the greater above */
@@ -59,7 +74,7 @@ export function valueTicks(least, most, height) {
     const value = index * stride;
     ticks.push({
       at: height * (1 - (value - least) / (most - least)),
-      text: value.toFixed(digits),
+      text: value >= 10_000 ? `${value / 1000}k` : value.toFixed(digits),
     });
   }
   return ticks;

@@ -13,7 +13,7 @@ export class HeatPanel extends Panel {
    * @param {(step: number) => boolean} options.isGap whether a step that was taken is not known
    * @param {(limit: number) => import('./colors.js').Scale} options.scale
    * @param {Limit} [options.limit] of the magnitudes so far, where it is not known before
-   * @param {() => number} [options.rowsInView] where not all rows are
+   * @param {() => {first: number, rows: number}} [options.rowsInView] where not all rows are
    * @param {(rows: number) => number} options.heightOf of the plot, in CSS pixels
    * @param {(step: number, row: number | null) => string} options.say the numbers of a step
    * @param {string[]} [options.rowNames] what the axis says of rows that are more than numbers
@@ -34,9 +34,9 @@ export class HeatPanel extends Panel {
     const { layout } = this.timeline;
     this.#layout = layout;
     this.#setColors();
-    if (this.rowsInView) this.rows = this.rowsInView();
+    this.#chooseRows();
     this.setSize(layout.columns * layout.columnWidth, this.heightOf(this.rows));
-    this.#raster.resize(layout.columns, this.rows);
+    this.#raster.resize(layout.columns, this.rows, this.firstRow);
     this.#resizeMarks();
     this.describeCells({
       columns: layout.columns,
@@ -54,6 +54,13 @@ export class HeatPanel extends Panel {
   /** The last step that there is something to draw of. */
   lastStep() {
     return this.timeline.newest;
+  }
+
+  #chooseRows() {
+    if (!this.rowsInView) return;
+    const { first, rows } = this.rowsInView();
+    this.firstRow = first;
+    this.rows = rows;
   }
 
   #setColors() {
@@ -157,7 +164,7 @@ export class HeatPanel extends Panel {
   axes() {
     return {
       x: { label: 'step', ticks: stepTicks(this.#layout) },
-      y: { label: this.rowKind, ticks: rowTicks(this.rows, this.height, this.rowNames) },
+      y: { label: this.rowKind, ticks: rowTicks(this, this.rowNames) },
     };
   }
 

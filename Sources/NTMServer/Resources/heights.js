@@ -8,7 +8,7 @@ function heightOf(rows, { row, least, most }) {
   return Math.min(512, Math.max(least, Math.round(rows * size)));
 }
 
-export const vectorHeight = (rows) => heightOf(rows, { row: 7, least: 20, most: 240 });
+export const vectorHeight = (rows) => heightOf(rows, { row: 7, least: 34, most: 240 });
 export const keyHeight = (rows) => heightOf(rows, { row: 7, least: 30, most: 200 });
 export const shiftHeight = (rows) => heightOf(rows, { row: 14, least: 42, most: 200 });
 export const locationsHeight = (rows) => heightOf(rows, { row: 12, least: 60, most: 240 });

@@ -1,7 +1,7 @@
 import { stepTicks, valueTicks } from './axes.js';
 import { element, svg } from './elements.js';
 import { Limit } from './limit.js';
-import { short } from './numbers.js';
+import { brief } from './numbers.js';
 import { Panel } from './panel.js';
 
 /** From this width of a column on, a dot marks each step of a head that writes. */
@@ -48,7 +48,7 @@ export class LinePanel extends Panel {
     this.readout.replaceChildren(...this.lines.map(({ name, type, value }, index) =>
       element('span.line', {},
         element('span.mark', { dataset: { line: index % COLORS } }, type === 'read' ? '━' : '●━'),
-        ` ${name} ${short(value(step))} `)));
+        ` ${name} ${brief(value(step))} `)));
   }
 
   drawAll() {

@@ -15,7 +15,7 @@ export class MatrixPanel extends Panel {
    * @param {number} options.columns
    * @param {(step: number) => Float32Array | undefined} options.matrix N × M, row by row
    * @param {string} options.missing what to say where there is none
-   * @param {() => number} options.rowsInView
+   * @param {() => {first: number, rows: number}} options.rowsInView
    * @param {(rows: number) => number} options.heightOf of the plot, in CSS pixels
    */
   constructor(options) {
@@ -31,9 +31,11 @@ export class MatrixPanel extends Panel {
 
   drawAll() {
     const { layout } = this.timeline;
-    this.rows = this.rowsInView();
+    const { first, rows } = this.rowsInView();
+    this.firstRow = first;
+    this.rows = rows;
     this.setSize(layout.columns * layout.columnWidth, this.heightOf(this.rows));
-    this.#raster.resize(this.columns, this.rows);
+    this.#raster.resize(this.columns, this.rows, this.firstRow);
     this.describeCells({
       columns: this.columns,
       rows: this.#raster.cells,
@@ -60,11 +62,11 @@ export class MatrixPanel extends Panel {
     if (matrix) this.#limit.include(matrix);
     const scale = signedScale(this.#limit.value);
     drawLegend(this.legend, scale);
-    const vector = new Float32Array(this.rows);
+    const vector = new Float32Array(this.rowsOfData);
     for (let column = 0; column < this.columns; column += 1) {
       if (!matrix) this.#raster.drawGap(column);
       else {
-        for (let row = 0; row < this.rows; row += 1) {
+        for (let row = 0; row < this.rowsOfData; row += 1) {
           vector[row] = matrix[row * this.columns + column];
         }
         this.#raster.drawColumn(column, [vector], scale);
@@ -103,7 +105,7 @@ export class MatrixPanel extends Panel {
         ticks: columns.map((column) => (
           { at: ((column + 0.5) * this.width) / this.columns, text: String(column) })),
       },
-      y: { label: 'location', ticks: rowTicks(this.rows, this.height) },
+      y: { label: 'location', ticks: rowTicks(this) },
     };
   }
 

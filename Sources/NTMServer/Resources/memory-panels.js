@@ -27,7 +27,7 @@ export function weightingPanels(maker, kind) {
       vector,
       isGap: maker.isGap,
       scale: weightingScale,
-      rowsInView: () => maker.locations.shown(rows),
+      rowsInView: () => maker.locations.inView(rows),
       heightOf: locationsHeight,
       say: (step, row) => maker.saying(step, () => {
         const numbers = vector(step);
@@ -47,7 +47,7 @@ function matrixPanel(maker, name, title, matrix, missing) {
     columns,
     matrix,
     missing,
-    rowsInView: () => maker.locations.shown(rows),
+    rowsInView: () => maker.locations.inView(rows),
     heightOf: locationsHeight,
   });
 }

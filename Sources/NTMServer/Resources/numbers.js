@@ -10,6 +10,7 @@ export function short(value) {
 
 /** @returns {string} as few figures as tell it from a bit */
 export function brief(value) {
+  if (value === undefined) return '–';
   return Number(value.toFixed(2)).toString().replace(/^(-?)0\./, '$1.').replace('-', '−');
 }
 

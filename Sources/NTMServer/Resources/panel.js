@@ -15,13 +15,15 @@ export class Panel {
    * @param {string} options.name what `data-panel` says
    * @param {string} options.title
    * @param {string} options.rowKind what a row is: `location`, `input`, …
-   * @param {number} options.rows
+   * @param {number} options.rows that there are; those in view may be fewer
    * @param {import('./timeline.js').Timeline} options.timeline
    * @param {import('./recording.js').Recording} options.recording
    * @param {string} [options.side] whose panel it is, where two sessions are compared
    */
   constructor({ name, title, rowKind, rows, timeline, recording, side = '' }) {
     Object.assign(this, { name, title, rowKind, rows, timeline, recording, side });
+    this.rowsOfData = rows;
+    this.firstRow = 0;
     const fullTitle = side ? `${title}, ${side}` : title;
     this.fullTitle = fullTitle;
     this.canvas = element('canvas.cells', { role: 'img', 'aria-label': fullTitle });
@@ -72,8 +74,9 @@ export class Panel {
 
   /** What tests and tools need to find a cell on the canvas. */
   describeCells({ columns, rows, first, cellWidth, cellHeight, stepsPerColumn, rowsPerCell }) {
+    const { firstRow } = this;
     Object.assign(this.canvas.dataset, {
-      columns, rows, first, cellWidth, cellHeight, stepsPerColumn, rowsPerCell,
+      columns, rows, first, firstRow, cellWidth, cellHeight, stepsPerColumn, rowsPerCell,
     });
   }
 
@@ -105,24 +108,34 @@ export class Panel {
     }
   }
 
-  /** Where the shown row stands. */
+  /** Where the shown row stands, if it is in view. */
   rowBand() {
     const row = this.shownRow;
-    if (row === null) return null;
+    if (row === null || this.#placeOf(row) >= this.rows) return null;
     const size = this.height / this.rows;
-    return { from: row * size, size };
+    return { from: this.#placeOf(row) * size, size };
+  }
+
+  /** The place of a row, counted from the first in view. */
+  #placeOf(row) {
+    return (row - this.firstRow + this.rowsOfData) % this.rowsOfData;
+  }
+
+  /** The row at a place; beyond the ends, that at the end. */
+  #rowAt(place) {
+    const within = Math.max(0, Math.min(this.rows - 1, place));
+    return (this.firstRow + within) % this.rowsOfData;
   }
 
   /** The shown row, where it is one of this panel's. */
   get shownRow() {
     const { row } = this.timeline;
-    return row && row.kind === this.rowKind && row.index < this.rows ? row.index : null;
+    return row && row.kind === this.rowKind && row.index < this.rowsOfData ? row.index : null;
   }
 
   #point(event, pins) {
     const box = this.plot.getBoundingClientRect();
-    const row = Math.floor(((event.clientY - box.top) / box.height) * this.rows);
-    const index = Math.max(0, Math.min(this.rows - 1, row));
+    const index = this.#rowAt(Math.floor(((event.clientY - box.top) / box.height) * this.rows));
     const step = this.stepAt(event.clientX - box.left);
     const shownRow = { kind: this.rowKind, index };
     if (pins && step !== null) this.timeline.show(step);
@@ -148,8 +161,8 @@ export class Panel {
   }
 
   #moveRow(by) {
-    const now = this.shownRow ?? (by > 0 ? -1 : this.rows);
-    const index = Math.max(0, Math.min(this.rows - 1, now + by));
-    this.timeline.showRow({ kind: this.rowKind, index });
+    const outside = by > 0 ? -1 : this.rows;
+    const now = this.shownRow === null ? outside : this.#placeOf(this.shownRow);
+    this.timeline.showRow({ kind: this.rowKind, index: this.#rowAt(now + by) });
   }
 }

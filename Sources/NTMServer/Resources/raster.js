@@ -21,9 +21,16 @@ export class Raster {
   #image;
   #pixels;
 
-  /** Empties the canvas and gives it so many columns, for so many rows of data. */
-  resize(columns, rows) {
+  /**
+   * Empties the canvas.
+   *
+   * @param {number} columns that it is to have
+   * @param {number} rows of the data that it is to show
+   * @param {number} [first] the first of them; behind the data's last comes its first
+   */
+  resize(columns, rows, first = 0) {
     this.rows = rows;
+    this.first = first;
     this.rowsPerCell = Math.ceil(rows / MOST_ROWS);
     this.cells = Math.ceil(rows / this.rowsPerCell);
     this.#values = new Float32Array(this.cells);
@@ -38,7 +45,7 @@ export class Raster {
    *
    * @param {number} column from 0
    * @param {(Float32Array | undefined)[]} vectors of the steps that share it; those that are not
-   *   known are left out; what they have beyond the rows is out of view
+   *   known are left out
    * @param {import('./colors.js').Scale} scale
    */
   drawColumn(column, vectors, scale) {
@@ -52,10 +59,10 @@ export class Raster {
 
   #gather(vector) {
     const values = this.#values;
-    const rows = Math.min(this.rows, vector.length);
-    for (let row = 0; row < rows; row += 1) {
+    for (let row = 0; row < this.rows; row += 1) {
       const cell = Math.floor(row / this.rowsPerCell);
-      if (Math.abs(vector[row]) > Math.abs(values[cell])) values[cell] = vector[row];
+      const value = vector[(this.first + row) % vector.length];
+      if (Math.abs(value) > Math.abs(values[cell])) values[cell] = value;
     }
   }
 

@@ -40,7 +40,7 @@ export class Stage {
    */
   show(sides) {
     for (const side of this.#sides) side.leave();
-    this.#locations.clear();
+    this.#locations.clear(sides[0].recording.model.memory.rows);
     this.#sides = sides.map((side) => this.#makeSide(side));
     this.#place.classList.toggle('compared', sides.length > 1);
     this.#place.replaceChildren(...this.#sides.map(({ node }) => node));
@@ -75,7 +75,7 @@ export class Stage {
 
   #note(side, change) {
     if (change.kind === 'cut') {
-      this.#locations.clear();
+      this.#locations.clear(side.recording.model.memory.rows);
       this.#layout = null;
     } else {
       const { from, to } = side.dirty ?? change;
