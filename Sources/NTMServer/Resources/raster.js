@@ -59,10 +59,16 @@ export class Raster {
 
   #gather(vector) {
     const values = this.#values;
-    for (let row = 0; row < this.rows; row += 1) {
-      const cell = Math.floor(row / this.rowsPerCell);
-      const value = vector[(this.first + row) % vector.length];
+    const { rows, rowsPerCell } = this;
+    let at = this.first;
+    let [cell, rowsInCell] = [0, 0];
+    for (let row = 0; row < rows; row += 1) {
+      const value = vector[at];
       if (Math.abs(value) > Math.abs(values[cell])) values[cell] = value;
+      at += 1;
+      if (at === vector.length) at = 0;
+      rowsInCell += 1;
+      if (rowsInCell === rowsPerCell) [cell, rowsInCell] = [cell + 1, 0];
     }
   }
 
