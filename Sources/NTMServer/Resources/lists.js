@@ -48,7 +48,7 @@ export function showModels(place, models, open) {
 /** The list of sessions, which is asked for again and again. */
 export class SessionList {
   /**
-   * @param {object} nodes `list`, `first` and `next` (buttons that turn pages)
+   * @param {object} nodes `list`, `empty` (what is shown where there are none), `first` and `next` (buttons that turn pages)
    * @param {object} on
    * @param {(info: object) => void} on.open
    * @param {(error: Error) => void} on.failed
@@ -126,6 +126,7 @@ export class SessionList {
     }, element('code', {}, info.id));
     const node = element('li', {}, button, text);
     this.#rows.set(info.id, { node, text, button });
-    this.#nodes.list.append(node);
+    // They come in the order in which they were made: the newest is to be on top.
+    this.#nodes.list.prepend(node);
   }
 }

@@ -9,7 +9,7 @@ const isWrong = (output, target) => (output >= 0.5) !== (target >= 0.5);
  * @param {import('./panel-maker.js').PanelMaker} maker
  * @param {{hasTargets?: boolean, targetTitle?: string}} options
  */
-export function sequencePanels(maker, { hasTargets, targetTitle = 'Target' }) {
+export function sequencePanels(maker, { hasTargets, targetTitle }) {
   const { recording, model } = maker;
   const { input_size: inputs, output_size: outputs } = model;
   const vector = (name, title, kind, rows, extra) =>
@@ -22,14 +22,14 @@ export function sequencePanels(maker, { hasTargets, targetTitle = 'Target' }) {
   ];
   if (hasTargets) {
     panels.push(
-      vector('target', targetTitle, 'output', outputs, { isGap: () => false }),
-      difference(maker, outputs));
+      vector('target', targetTitle ?? 'Target', 'output', outputs, { isGap: () => false }),
+      difference(maker, outputs, targetTitle ? 'different' : 'wrong'));
   }
   return panels;
 }
 
-/** Outputs minus targets, with a cross at each bit that is wrong. */
-function difference(maker, rows) {
+/** Outputs minus targets, with a cross at each bit that is on the wrong side. */
+function difference(maker, rows, verdict) {
   const { recording } = maker;
   const both = (step) => [recording.get('output', step), recording.get('target', step)];
   const wrongRows = (step) => {
@@ -48,7 +48,7 @@ function difference(maker, rows) {
       const numbers = difference(step);
       if (!numbers) return `Step ${step}: no target`;
       const wrong = wrongRows(step).length;
-      const all = `Step ${step}: ${wrong} of ${rows} wrong`;
+      const all = `Step ${step}: ${wrong} of ${rows} ${verdict}`;
       return row === null ? all : `${all}; output ${row} is off by ${short(numbers[row])}`;
     }),
   });
