@@ -34,8 +34,8 @@ let package = Package(
       providers: [.apt(["libmicrohttpd-dev"]), .brew(["libmicrohttpd"])]),
     .systemLibrary(
       name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
-    .target(name: "CNTMContract"),
     .target(name: "CNTMKernels"),
+    .target(name: "CNTMResources"),
     .target(
       name: "NTMModel",
       dependencies: [
@@ -49,10 +49,12 @@ let package = Package(
     .target(
       name: "NTMServer",
       dependencies: [
-        "CGnuTLS", "CMicroHTTPD", "CNTMContract", "CZlib", "NTMModel",
+        "CGnuTLS", "CMicroHTTPD", "CNTMResources", "CZlib", "NTMModel",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
       ],
+      // CNTMResources makes it a part of the program.
+      exclude: ["Resources"],
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "ntm",

@@ -11,7 +11,7 @@ struct Application: HTTPHandler {
 
   init(pool: ModelPool, sessions: SessionTable, options: ServiceOptions, logger: Logger) {
     let routes =
-      ProbeRoutes(sessions: sessions).routes + ContractRoutes().routes
+      ProbeRoutes(sessions: sessions).routes + InspectorRoutes().routes + ContractRoutes().routes
       + ModelRoutes(
         pool: pool, sessions: sessions, isAdminAllowed: options.allowModelAdmin, logger: logger
       ).routes

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes Sources/CNTMContract/openapi.json of openapi.yaml; with --check only says whether it is that.
+"""Makes Sources/CNTMResources/openapi.json of openapi.yaml; with --check only says whether it is that.
 
 The JSON says in x-made-from of which text it was made: so the tests know, without reading YAML."""
 import hashlib
@@ -10,7 +10,7 @@ import sys
 import yaml
 
 root = pathlib.Path(__file__).resolve().parents[2]
-target = root / "Sources/CNTMContract/openapi.json"
+target = root / "Sources/CNTMResources/openapi.json"
 
 
 class Loader(yaml.SafeLoader):

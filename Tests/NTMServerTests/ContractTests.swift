@@ -11,25 +11,29 @@ import Testing
   private let application: Application
 
   init() throws {
-    contract = try JSONParser.parse(ContractRoutes.Document.json.body)
+    contract = try JSONParser.parse(try Self.file("json").body)
     let options = ServiceOptions.testing()
     application = Application(
       pool: .copy, sessions: SessionTable(limits: SessionTable.Limits(options)), options: options,
       logger: .silent)
   }
 
+  private static func file(_ form: String) throws -> EmbeddedFile {
+    try #require(EmbeddedFile.all["openapi.\(form)"])
+  }
+
   // MARK: The document
 
-  @Test func theJSONIsOfTheYAML() {
+  @Test func theJSONIsOfTheYAML() throws {
     #expect(
-      contract["x-made-from"] == .string("sha256:\(ContractRoutes.Document.yaml.digest)"),
+      try contract["x-made-from"] == .string("sha256:\(Self.file("yaml").digest)"),
       "openapi.yaml has changed since openapi.json was made of it: make contract")
   }
 
   @Test func theYAMLIsThatOfTheRepository() throws {
     let file = URL(filePath: #filePath).deletingLastPathComponent()
       .appending(path: "../../openapi.yaml").standardized
-    #expect(try Data(contentsOf: file) == Data(ContractRoutes.Document.yaml.body))
+    #expect(try Data(contentsOf: file) == Data(Self.file("yaml").body))
   }
 
   @Test func theVersionIsThatOfTheProgram() {
@@ -38,7 +42,7 @@ import Testing
 
   @Test(arguments: Transport.allCases, ["yaml", "json"])
   func itIsServed(_ transport: Transport, _ form: String) async throws {
-    let document = form == "yaml" ? ContractRoutes.Document.yaml : .json
+    let document = try Self.file(form)
     try await withService(transport) { client in
       let response = try await client.get("/openapi.\(form)")
       #expect(response.status == 200)

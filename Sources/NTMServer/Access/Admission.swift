@@ -56,7 +56,11 @@ struct Admission: Sendable {
       request.notes.keyName = name
       return
     }
-    if isProbe(request) || areMetricsOpen && request.path == MetricsRoute.path { return }
+    if isProbe(request) || InspectorRoutes.isPage(request.path)
+      || areMetricsOpen && request.path == MetricsRoute.path
+    {
+      return
+    }
     // RFC 6750, section 3.
     let challenge = "Bearer realm=\"ntm\""
     throw Problem(
