@@ -1,60 +1,105 @@
-import { decimal } from './float32.js';
+import { decimal } from './decimals.js';
+import { headsOf } from './heads.js';
 
-/** The columns of each table: quantities of the recording, and what their numbers are called. */
-const COLUMNS = {
-  inputs: [/^input$/, () => 'input'],
-  outputs: [/^output$/, () => 'output'],
-  targets: [/^target$/, () => 'target'],
-  read_weightings: [/^read_weightings\/(\d+)$/, (head) => `read head ${head} location`],
-  write_weightings: [/^write_weightings\/(\d+)$/, (head) => `write head ${head} location`],
-  heads: [/^heads\/(\d+)\/(\w+)$/, (head, parameter) => `head ${head} ${parameter}`],
+/** A line of CSV: none of what is written here needs quotes. */
+const line = (cells) => `${cells.join(',')}\n`;
+const numbers = (vector) => Array.from(vector ?? [], decimal);
+const columns = (name, count) => Array.from({ length: count }, (_, index) => `${name}_${index}`);
+
+/** The steps that a recording tells of, in their order. */
+function* stepsOf(recording) {
+  for (let step = recording.start + 1; step <= recording.last; step += 1) yield step;
+}
+
+/** A line for each step: one vector. */
+function vectors(recording, quantity, width) {
+  const lines = [line(['step', ...columns(quantity, width)])];
+  for (const step of stepsOf(recording)) {
+    const vector = recording.get(quantity, step);
+    if (vector) lines.push(line([step, ...numbers(vector)]));
+  }
+  return lines;
+}
+
+/** A line for each step and head: a weighting. The head's index is that among all heads. */
+function weightings(recording, kind) {
+  const lines = [line(['step', 'head', ...columns('location', recording.model.memory.rows)])];
+  const heads = headsOf(recording.model).filter((head) => head[kind] !== null);
+  for (const step of stepsOf(recording)) {
+    for (const head of heads) {
+      const weighting = recording.get(`${kind}_weightings/${head[kind]}`, step);
+      if (weighting) lines.push(line([step, head.index, ...numbers(weighting)]));
+    }
+  }
+  return lines;
+}
+
+/** The columns of what heads are told, by parameter: those that the model has. */
+function parameterColumns({ memory, heads, configuration }) {
+  const { strength, gate, shift, sharpening } = configuration.dialect.addressing;
+  const writes = heads.some((type) => type !== 'read');
+  const taps = shift?.taps?.map((tap) => `shift_${tap}`) ?? ['shift'];
+  const all = {
+    key: columns('key', memory.columns),
+    strength: strength === null ? [] : ['strength'],
+    gate: gate === null ? [] : ['gate'],
+    shift: shift ? taps : [],
+    sharpening: sharpening === null ? [] : ['sharpening'],
+    erase: writes ? columns('erase', memory.columns) : [],
+    add: writes ? columns('add', memory.columns) : [],
+  };
+  return Object.entries(all).filter(([, names]) => names.length > 0);
+}
+
+/** A line for each step and head: what the head was told. Read heads erase and add nothing. */
+function parameters(recording) {
+  const all = parameterColumns(recording.model);
+  const lines = [line(['step', 'head', 'type', ...all.flatMap(([, names]) => names)])];
+  for (const step of stepsOf(recording)) {
+    if (!recording.get('heads/0/key', step)) continue;
+    for (const { index, type } of headsOf(recording.model)) {
+      const cells = all.flatMap(([parameter, names]) => {
+        const told = numbers(recording.get(`heads/${index}/${parameter}`, step));
+        return names.map((_, at) => told[at] ?? '');
+      });
+      lines.push(line([step, index, type, ...cells]));
+    }
+  }
+  return lines;
+}
+
+/** A line for each location of the memory after each step whose memory is kept. */
+function memory(recording) {
+  const width = recording.model.memory.columns;
+  const lines = [line(['step', 'location', ...columns('column', width)])];
+  for (const step of recording.memorySteps.sort((one, other) => one - other)) {
+    const matrix = recording.memory(step);
+    for (let location = 0; location * width < matrix.length; location += 1) {
+      const row = matrix.subarray(location * width, (location + 1) * width);
+      lines.push(line([step, location, ...numbers(row)]));
+    }
+  }
+  return lines;
+}
+
+const TABLES = {
+  inputs: (recording) => vectors(recording, 'input', recording.model.input_size),
+  outputs: (recording) => vectors(recording, 'output', recording.model.output_size),
+  targets: (recording) => vectors(recording, 'target', recording.model.output_size),
+  read_weightings: (recording) => weightings(recording, 'read'),
+  write_weightings: (recording) => weightings(recording, 'write'),
+  heads: parameters,
+  memory,
 };
 
-const table = (rows) => rows.map((row) => `${row.join(',')}\n`).join('');
-
 /**
- * What is known of a session as CSV: a row of names, then a row for each step that is known.
+ * What is known of a session as CSV (RFC 4180, but lines end with `\n`, as the API's do): a header,
+ * then a line for each step, or for each head or location of it. Steps that are not known are left
+ * out. Numbers are the shortest decimals that give back the same float32.
  *
  * @param {import('./recording.js').Recording} recording
- * @param {string} what `inputs`, `outputs`, `targets`, `read_weightings`, `write_weightings`,
- *   `heads`, or `memory`, which has a row for each row of each memory that is kept
+ * @param {'inputs' | 'outputs' | 'targets' | 'read_weightings' | 'write_weightings' | 'heads'
+ *   | 'memory'} what
  * @returns {string}
  */
-export function csvOf(recording, what) {
-  return what === 'memory' ? memory(recording) : quantities(recording, ...COLUMNS[what]);
-}
-
-function quantities(recording, pattern, nameOf) {
-  const names = recording.names.filter((name) => pattern.test(name)).sort();
-  const steps = [];
-  for (let step = recording.start + 1; step <= recording.last; step += 1) {
-    if (names.length > 0 && names.every((name) => recording.get(name, step))) steps.push(step);
-  }
-  const titles = names.flatMap((name) => {
-    const title = nameOf(...name.match(pattern).slice(1));
-    const vector = steps.length > 0 ? recording.get(name, steps[0]) : [];
-    // A vector's numbers are numbered; a single number of a head, such as its gate, is not.
-    return name.startsWith('heads/') && vector.length === 1
-      ? [title] : Array.from(vector, (_, index) => `${title} ${index}`);
-  });
-  return table([
-    ['step', ...titles],
-    ...steps.map((step) => [
-      step, ...names.flatMap((name) => Array.from(recording.get(name, step), decimal)),
-    ]),
-  ]);
-}
-
-function memory(recording) {
-  const { rows, columns } = recording.model.memory;
-  const titles = Array.from({ length: columns }, (_, column) => `column ${column}`);
-  return table([
-    ['step', 'row', ...titles],
-    ...recording.memorySteps.flatMap((step) => {
-      const values = recording.memory(step);
-      return Array.from({ length: rows }, (_, row) => [
-        step, row, ...Array.from(values.subarray(row * columns, (row + 1) * columns), decimal),
-      ]);
-    }),
-  ]);
-}
+export const csvOf = (recording, what) => TABLES[what](recording).join('');

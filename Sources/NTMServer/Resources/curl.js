@@ -1,36 +1,46 @@
-import { decimal } from './float32.js';
+import { decimal } from './decimals.js';
 
-/** A text as a word of a shell. */
-const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+/** A text as one word of a shell. */
+const quoted = (text) => `'${text.replaceAll('\'', '\'\\\'\'')}'`;
 
 /**
- * The lines that do the same from a terminal: a session of the model, and these inputs.
+ * Lines for a shell that make a session of the same model and step it through the same inputs; they
+ * print a result for each step. The API key is not among them: they read it from the environment.
  *
- * @param {object} what
- * @param {string} what.base the server's address
- * @param {string} what.model
- * @param {number[][]} what.inputs
- * @param {number} what.from the step that the first of them was
- * @param {boolean} what.keyed whether the server wants a key
+ * @param {object} request
+ * @param {string} request.base the server's address
+ * @param {string} request.model its name
+ * @param {number[][]} request.inputs
+ * @param {number} request.from the step of the first input
+ * @param {boolean} request.keyed whether the server wants a key
  * @returns {string}
  */
 export function curlLines({ base, model, inputs, from, keyed }) {
-  const lines = [`URL=${quoted(base)}`];
-  const header = keyed ? '-H "Authorization: Bearer $NTM_KEY" ' : '';
-  if (keyed) lines.push('# NTM_KEY is your API key; it is not written here.');
-  if (from > 1) {
-    lines.push(
-      `# The session had taken ${from - 1} steps before these, which the page does not know.`);
-  }
-  const body = quoted(JSON.stringify({ model }));
+  const header = keyed ? ' -H "Authorization: Bearer $NTM_KEY"' : '';
+  const lines = [...caveats(inputs, from)];
+  if (keyed) lines.push(': "${NTM_KEY:?put the API key into it first: export NTM_KEY=…}"');
   lines.push(
-    `ID=$(curl -sS ${header}"$URL/sessions" -d ${body} | sed 's/.*"id":"\\([^"]*\\)".*/\\1/')`);
+    `URL=${quoted(base)}`,
+    `ID=$(curl -sSf "$URL/sessions"${header} -d ${quoted(JSON.stringify({ model }))} |`,
+    '  sed \'s/.*"id":"\\([^"]*\\)".*/\\1/\')',
+  );
   if (inputs.length > 0) {
     lines.push(
-      `curl -sS ${header}"$URL/sessions/$ID/step" -H 'Content-Type: application/x-ndjson' `
-        + "--data-binary @- <<'EOF'",
+      `curl -sSN "$URL/sessions/\${ID:?there is no session}/step?return=output"${header} \\`,
+      '  -H \'Content-Type: application/x-ndjson\' --data-binary @- <<\'END\'',
       ...inputs.map((input) => `[${Array.from(input, decimal).join(',')}]`),
-      'EOF');
+      'END',
+    );
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** What the lines do not do, as comments. */
+function caveats(inputs, from) {
+  if (inputs.length === 0) return ['# The inputs of no step are known: this only makes a session.'];
+  if (from === 1) return [];
+  return [
+    `# The inputs before step ${from} are not known. A new session begins at the start state, so`,
+    '# these lines give other numbers than were shown.',
+  ];
 }

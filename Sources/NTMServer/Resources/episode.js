@@ -1,36 +1,39 @@
-export const zeros = (count) => new Array(count).fill(0);
-
 /**
  * One sequence of a task: what goes in, what should come out, and where that counts.
- *
- * `inputs` has a vector for each step, `targets` one or null, and `mask` says whether the step's
- * output counts.
  */
 export class Episode {
   /**
-   * @param {string} title what was done with it, such as "Copied"
-   * @param {number} seed that it was made of
-   * @param {number} inputSize numbers of an input
+   * @param {string} title what the model has done with it, as in "Copied: 0 of 160 bits wrong"
+   * @param {number} seed that it was drawn by
    */
-  constructor(title, seed, inputSize) {
+  constructor(title, seed) {
     this.title = title;
     this.seed = seed;
-    this.inputSize = inputSize;
   }
 
+  /** @type {number[][]} an input for each step */
   inputs = [];
+  /** @type {(number[] | null)[]} what each step's output should be; null where it may be anything */
   targets = [];
+  /** @type {boolean[]} whether each step's output counts */
   mask = [];
 
-  /** A step that is given zeros and must say `target`. */
-  ask(target) {
-    this.give(zeros(this.inputSize), target);
+  /** Adds a step whose output may be anything. */
+  show(input) {
+    this.#add(input, null);
   }
 
-  /** A step that is given an input and must say `target`; its output does not count without one. */
-  give(input, target = null) {
+  /** Adds a step whose output should be `target`. */
+  ask(target, input) {
+    this.#add(input, target);
+  }
+
+  #add(input, target) {
     this.inputs.push(input);
     this.targets.push(target);
     this.mask.push(target !== null);
   }
 }
+
+/** @returns {number[]} so many zeros */
+export const zeros = (count) => new Array(count).fill(0);

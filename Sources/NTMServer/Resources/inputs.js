@@ -1,106 +1,121 @@
-import { LARGEST_FLOAT32 } from './float32.js';
+import { cellsOf, separatorOf } from './cells.js';
 
-/** What is wrong with a text of inputs, and in which line. */
+/** What is wrong with a text of inputs, and where. */
 export class InputError extends Error {
-  constructor(message, line) {
-    super(line ? `Line ${line}: ${message}` : message);
+  /**
+   * @param {number} line from 1
+   * @param {string} message what is wrong there and what would be right
+   */
+  constructor(line, message) {
+    super(`Line ${line}: ${message}`);
+    this.name = 'InputError';
     this.line = line;
   }
 }
 
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+const DECIMAL_COMMA = /^[+-]?\d*,\d+$/;
+const GREATEST = '3.4e38';
+/** So much of what is wrong is told. */
+const LONGEST_QUOTATION = 30;
+
+const quoted = (text) =>
+  `“${text.length > LONGEST_QUOTATION ? `${text.slice(0, LONGEST_QUOTATION)}…` : text}”`;
+const values = (count) => `${count} ${count === 1 ? 'value' : 'values'}`;
+
 /**
- * Reads inputs of CSV, of lines of JSON or of a list in JSON.
- *
- * CSV may have commas, semicolons, tabs or spaces between the numbers, a row of names above, and a
- * column `step`, as what this page saves has.
+ * Reads inputs: a line for each step, as CSV (with commas, semicolons, tabs or spaces; with or
+ * without a header; a column `step` is left out), or as NDJSON (a list of numbers, or an object that
+ * has one as `input`). Lines without anything are passed over.
  *
  * @param {string} text
- * @param {number} width numbers of an input
- * @returns {number[][]} `width` finite numbers each
- * @throws {InputError} that names the line, and says what would be right
+ * @param {number} width how many numbers the model takes
+ * @returns {number[][]}
+ * @throws {InputError} at the first line that is not as it should be
  */
 export function parseInputs(text, width) {
-  const whole = text.trim();
-  if (whole === '') {
-    throw new InputError(`there are no inputs; put one of ${width} numbers on each line`);
+  const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\n|\r/)
+    .map((content, index) => ({ content: content.trim() === '' ? '' : content, number: index + 1 }))
+    .filter(({ content }) => content !== '');
+  if (lines.length === 0) {
+    throw new InputError(1, `there are no inputs. Write a line for each step, ${values(width)} in `
+      + `each, such as ${new Array(Math.min(width, 3)).fill(0)}${width > 3 ? ',…' : ''}`);
   }
-  const inputs = whole.startsWith('[') || whole.startsWith('{')
-    ? parseJSON(text, width) : parseCSV(text, width);
-  if (inputs.length === 0) {
-    throw new InputError(`there are no inputs below the names; each has ${width} numbers`);
-  }
-  return inputs;
+  const isJSON = /^\s*[[{]/.test(lines[0].content);
+  return isJSON ? parseNDJSON(lines, width) : parseCSV(lines, width);
 }
 
-/** The lines that are not blank, with their numbers. */
-const numbered = (text) => text.split(/\r\n|\r|\n/)
-  .map((line, index) => ({ line: line.trim(), number: index + 1 }))
-  .filter(({ line }) => line !== '');
-
-function checked(values, width, number) {
-  if (values.length !== width) {
-    throw new InputError(
-      `there ${values.length === 1 ? 'is 1 number' : `are ${values.length} numbers`}; `
-        + `the model takes ${width}`, number);
-  }
-  const wrong = values.find((value) => typeof value !== 'number'
-    || !(Math.abs(value) <= LARGEST_FLOAT32));
-  if (wrong !== undefined) {
-    throw new InputError(
-      `${JSON.stringify(wrong)} is no number that a float32 can have`, number);
-  }
-  return values;
-}
-
-function parseJSON(text, width) {
-  const whole = attempt(() => JSON.parse(text));
-  const list = whole?.inputs ?? whole;
-  if (Array.isArray(list) && Array.isArray(list[0])) {
-    return list.map((input, index) => {
-      if (!Array.isArray(input)) throw new InputError(`input ${index + 1} is no list of numbers`);
-      return checked(input, width);
-    });
-  }
-  return numbered(text).map(({ line, number }) => {
-    const value = attempt(() => JSON.parse(line));
-    const input = value?.input ?? value;
+function parseNDJSON(lines, width) {
+  return lines.map(({ content, number }) => {
+    const wanted = `each line is one input: a list of ${values(width)}, or {"input": such a list}`;
+    let value;
+    try {
+      value = JSON.parse(content);
+    } catch {
+      throw new InputError(number, `${quoted(content.trim())} is not JSON; ${wanted}`);
+    }
+    const input = Array.isArray(value) ? value : value?.input;
     if (!Array.isArray(input)) {
-      throw new InputError(
-        `it is neither a list of numbers such as [0, 1] nor {"input": [0, 1]}`, number);
+      throw new InputError(number, `there is no list of numbers; ${wanted}`);
     }
-    return checked(input, width, number);
+    if (Array.isArray(input[0])) {
+      throw new InputError(number, `there are lists within the list; ${wanted}`);
+    }
+    checkWidth(input.length, width, number);
+    input.forEach((element, index) => {
+      if (typeof element !== 'number') {
+        throw new InputError(number, `value ${index + 1} is ${JSON.stringify(element)}; it must be `
+          + 'a number without quotes');
+      }
+      checkSize(element, String(element), index, number);
+    });
+    return input;
   });
 }
 
-function attempt(parse) {
-  try {
-    return parse();
-  } catch {
-    return undefined;
-  }
-}
-
-const isNumber = (cell) => cell !== '' && Number.isFinite(Number(cell));
-
-function parseCSV(text, width) {
-  const rows = numbered(text).map(({ line, number }) => ({ cells: cellsOf(line), number }));
-  const names = rows[0].cells.some((cell) => /[a-z]/i.test(cell) && !isNumber(cell))
-    && !rows[0].cells.some(isNumber) ? rows.shift().cells : [];
-  const from = names[0]?.toLowerCase() === 'step' ? 1 : 0;
+function parseCSV(lines, width) {
+  const separator = separatorOf(lines[0].content);
+  const rows = lines.map(({ content, number }) => {
+    const cells = cellsOf(content, separator);
+    if (!cells) throw new InputError(number, 'a quotation mark is not closed on this line');
+    return { cells, number };
+  });
+  const hasHeader = rows[0].cells.every((cell) => /^[a-z_]/i.test(cell) && !isSpecial(cell));
+  const header = hasHeader ? rows.shift().cells : [];
+  if (rows.length === 0) throw new InputError(lines[0].number, 'there are no inputs below the header');
+  const skipped = header[0]?.toLowerCase() === 'step' ? 1 : 0;
   return rows.map(({ cells, number }) => {
-    const own = cells.slice(from);
-    const wrong = own.findIndex((cell) => !isNumber(cell));
-    if (wrong >= 0) {
-      throw new InputError(
-        own[wrong] === '' ? `value ${wrong + 1} is missing`
-          : `"${own[wrong]}" is no number; ${width} numbers are expected`, number);
-    }
-    return checked(own.map(Number), width, number);
+    const input = cells.slice(skipped);
+    checkWidth(input.length, width, number, input.at(-1) === '');
+    return input.map((cell, index) => numberOf(cell, index + skipped, number));
   });
 }
 
-/** What separates cells is the first of these that the line has. */
-function cellsOf(line) {
-  const separator = [',', ';', '\t'].find((mark) => line.includes(mark)) ?? /\s+/;
-  return line.split(separator).map((cell) => cell.trim().replace(/^"(.*)"$/, '$1').trim());
+/** A number that is not finite is no name of a column. */
+const isSpecial = (cell) => /^(nan|inf|infinity|null|true|false)$/i.test(cell);
+
+function numberOf(cell, index, line) {
+  if (cell === '') {
+    throw new InputError(line, `value ${index + 1} is empty; write 0 where nothing is to go in`);
+  }
+  if (!NUMBER.test(cell)) {
+    const advice = DECIMAL_COMMA.test(cell)
+      ? `write it with a point: ${cell.replace(',', '.')}` : 'it must be a number, such as 1 or 0.5';
+    throw new InputError(line, `value ${index + 1} is ${quoted(cell)}; ${advice}`);
+  }
+  const value = Number(cell);
+  checkSize(value, cell, index, line);
+  return value;
+}
+
+function checkSize(value, text, index, line) {
+  if (Number.isFinite(Math.fround(value))) return;
+  throw new InputError(line, `value ${index + 1} is ${quoted(text)}, more than float32 holds; it must `
+    + `be from -${GREATEST} to ${GREATEST}`);
+}
+
+function checkWidth(count, width, line, endsEmpty = false) {
+  if (count === width) return;
+  throw new InputError(line, `there are ${values(count)}${endsEmpty ? ', the last one empty' : ''}; `
+    + `the model takes ${width}`);
 }

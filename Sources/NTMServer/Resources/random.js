@@ -1,38 +1,42 @@
-const MASK = (1n << 64n) - 1n;
+const MASK = 2n ** 64n - 1n;
 
-/** SplitMix64 (Steele, Lea and Flood 2014): random numbers that a seed repeats everywhere. */
-export class RandomGenerator {
-  /** @param {number} seed a whole number from 0 on */
+/**
+ * SplitMix64 (Steele, Lea and Flood 2014): random numbers that a seed repeats on every machine, the
+ * same ones that training draws.
+ */
+export class Random {
+  /** @param {number} seed a whole number from 0 */
   constructor(seed) {
     this.#state = BigInt(seed);
   }
 
   #state;
 
-  #next() {
+  /** @returns {bigint} 64 random bits */
+  next() {
     this.#state = (this.#state + 0x9E3779B97F4A7C15n) & MASK;
-    let mixed = this.#state;
-    mixed = ((mixed ^ (mixed >> 30n)) * 0xBF58476D1CE4E5B9n) & MASK;
-    mixed = ((mixed ^ (mixed >> 27n)) * 0x94D049BB133111EBn) & MASK;
-    return mixed ^ (mixed >> 31n);
+    let z = this.#state;
+    z = ((z ^ (z >> 30n)) * 0xBF58476D1CE4E5B9n) & MASK;
+    z = ((z ^ (z >> 27n)) * 0x94D049BB133111EBn) & MASK;
+    return z ^ (z >> 31n);
   }
 
-  /** From 0 up to but without 1. */
+  /** @returns {number} from 0 up to but without 1 */
   uniform() {
-    return Number(this.#next() >> 11n) * 2 ** -53;
+    return Number(this.next() >> 11n) * 2 ** -53;
   }
 
-  /** 0 or 1. */
+  /** @returns {number} 0 or 1 */
   bit() {
-    return Number(this.#next() >> 63n);
+    return Number(this.next() >> 63n);
   }
 
-  /** A whole number from 0 up to but without `end`. */
-  below(end) {
-    return Math.floor(this.uniform() * end);
+  /** @returns {number} a whole number from 0 up to but without `bound`, at most 2^32 */
+  below(bound) {
+    return Math.floor(this.uniform() * bound);
   }
 
-  /** `count` vectors of random bits. */
+  /** @returns {number[][]} `count` vectors of random bits */
   vectors(count, bits) {
     return Array.from({ length: count }, () => Array.from({ length: bits }, () => this.bit()));
   }

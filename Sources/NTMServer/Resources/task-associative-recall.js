@@ -1,37 +1,44 @@
 import { Episode, zeros } from './episode.js';
-import { RandomGenerator } from './random.js';
-import { bitLabels } from './task-copy.js';
+import { bitLabels } from './labels.js';
+import { Random } from './random.js';
+import { rangeOf, setting, sizeOf } from './settings.js';
+
+const MOST_ITEMS = 1000;
 
 /**
- * The associative recall task (Graves et al. 2014, section 4.3): items of some vectors each, then
- * one of them as a query; the answer is the item that came after it.
+ * The associative recall task (paper, section 4.3): items of three vectors each, then one of them as
+ * a query; the answer is the item that came after it.
  *
- * @returns {import('./tasks.js').Task}
+ * Inputs: the bits, the channel of the delimiter before each item, the channel of the delimiter
+ * before and after the query. Outputs: the bits.
+ *
+ * @returns {import('./tasks.js').Task | undefined}
  */
-export function associativeRecall({
-  bits = 6, vectors_per_item: vectorsPerItem = 3, items = { least: 2, most: 6 },
-}) {
+export function associativeRecall(model) {
+  const bits = model.output_size;
+  if (model.input_size !== bits + 2) return undefined;
+  const trained = model.training?.task_settings;
+  const items = rangeOf(trained?.items, { least: 2, most: 6 });
+  const vectorsPerItem = sizeOf(trained?.vectors_per_item, 3);
   return {
-    name: 'associative-recall',
-    inputSize: bits + 2,
-    outputSize: bits,
-    inputLabels: [...bitLabels(bits), 'delimiter of items', 'delimiter of the query'],
-    settings: [
-      { name: 'items', label: 'Items', least: 2, most: items.most + 9, value: items.most },
-    ],
+    // The item after the query is asked for, so that there are two at least.
+    settings: [setting('items', 'Items', 2, MOST_ITEMS, items.most)],
+    inputLabels: bitLabels(bits, 'delimiter of items', 'delimiter of the query'),
+    outputLabels: bitLabels(bits),
     generate(values, seed) {
-      const random = new RandomGenerator(seed);
-      const episode = new Episode('Recalled', seed, bits + 2);
-      const made = Array.from({ length: values.items }, () => random.vectors(vectorsPerItem, bits));
+      const random = new Random(seed);
+      const all = Array.from({ length: values.items }, () => random.vectors(vectorsPerItem, bits));
       const query = random.below(values.items - 1);
-      for (const item of made) {
-        episode.give([...zeros(bits), 1, 0]);
-        for (const vector of item) episode.give([...vector, 0, 0]);
+      const episode = new Episode('Recalled', seed);
+      const show = (vectors) => vectors.forEach((vector) => episode.show([...vector, 0, 0]));
+      for (const item of all) {
+        episode.show([...zeros(bits), 1, 0]);
+        show(item);
       }
-      episode.give([...zeros(bits), 0, 1]);
-      for (const vector of made[query]) episode.give([...vector, 0, 0]);
-      episode.give([...zeros(bits), 0, 1]);
-      for (const vector of made[query + 1]) episode.ask(vector);
+      episode.show([...zeros(bits), 0, 1]);
+      show(all[query]);
+      episode.show([...zeros(bits), 0, 1]);
+      for (const vector of all[query + 1]) episode.ask(vector, zeros(bits + 2));
       return episode;
     },
   };

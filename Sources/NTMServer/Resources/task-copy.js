@@ -1,30 +1,32 @@
 import { Episode, zeros } from './episode.js';
-import { RandomGenerator } from './random.js';
+import { bitLabels } from './labels.js';
+import { Random } from './random.js';
+import { rangeOf, setting } from './settings.js';
 
-/** Names of the channels of a vector of bits. */
-export const bitLabels = (bits) => Array.from({ length: bits }, (_, index) => `bit ${index}`);
+/** More vectors than any memory of use holds, few enough to be drawn at once. */
+const LONGEST = 5000;
 
 /**
- * The copy task (Graves et al. 2014, section 4.1): vectors of random bits, a delimiter, then the same
- * again.
+ * The copy task (paper, section 4.1): vectors of random bits, a delimiter, then the same again.
  *
- * @returns {import('./tasks.js').Task}
+ * Inputs: the bits, then the delimiter's channel. Outputs: the bits.
+ *
+ * @returns {import('./tasks.js').Task | undefined}
  */
-export function copy({ bits = 8, length = { least: 1, most: 20 } }) {
+export function copy(model) {
+  const bits = model.output_size;
+  if (model.input_size !== bits + 1) return undefined;
+  const length = rangeOf(model.training?.task_settings?.length, { least: 1, most: 20 });
   return {
-    name: 'copy',
-    inputSize: bits + 1,
-    outputSize: bits,
-    inputLabels: [...bitLabels(bits), 'delimiter'],
-    settings: [
-      { name: 'length', label: 'Length', least: 1, most: 6 * length.most, value: length.most },
-    ],
+    settings: [setting('length', 'Length', 1, LONGEST, length.most)],
+    inputLabels: bitLabels(bits, 'delimiter'),
+    outputLabels: bitLabels(bits),
     generate(values, seed) {
-      const episode = new Episode('Copied', seed, bits + 1);
-      const vectors = new RandomGenerator(seed).vectors(values.length, bits);
-      for (const vector of vectors) episode.give([...vector, 0]);
-      episode.give([...zeros(bits), 1]);
-      for (const vector of vectors) episode.ask(vector);
+      const vectors = new Random(seed).vectors(values.length, bits);
+      const episode = new Episode('Copied', seed);
+      for (const vector of vectors) episode.show([...vector, 0]);
+      episode.show([...zeros(bits), 1]);
+      for (const vector of vectors) episode.ask(vector, zeros(bits + 1));
       return episode;
     },
   };
