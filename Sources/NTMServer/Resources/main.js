@@ -77,8 +77,7 @@ async function askAndStart(error) {
     return;
   }
   hideMessage();
-  await addEventListener('hashchange', () => attempt(() => openByID(location.hash.slice(1))));
-attempt(start);
+  await attempt(start);
   if (live?.isOver) live.followAgain();
 }
 
@@ -99,8 +98,7 @@ function found() {
   if (!isLost) return;
   isLost = false;
   hideMessage('lost');
-  addEventListener('hashchange', () => attempt(() => openByID(location.hash.slice(1))));
-attempt(start);
+  attempt(start);
 }
 
 async function openNew(model) {
