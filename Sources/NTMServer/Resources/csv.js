@@ -72,7 +72,7 @@ function parameters(recording) {
 function memory(recording) {
   const width = recording.model.memory.columns;
   const lines = [line(['step', 'location', ...columns('column', width)])];
-  for (const step of recording.memorySteps.sort((one, other) => one - other)) {
+  for (const step of [...recording.memorySteps].sort((one, other) => one - other)) {
     const matrix = recording.memory(step);
     for (let location = 0; location * width < matrix.length; location += 1) {
       const row = matrix.subarray(location * width, (location + 1) * width);

@@ -25,8 +25,8 @@ const values = (count) => `${count} ${count === 1 ? 'value' : 'values'}`;
 
 /**
  * Reads inputs: a line for each step, as CSV (with commas, semicolons, tabs or spaces; with or
- * without a header; a column `step` is left out), or as NDJSON (a list of numbers, or an object that
- * has one as `input`). Lines without anything are passed over.
+ * without a header; a first column `step` is left out), or as NDJSON (a list of numbers, or an
+ * object that has one as `input`). Lines without anything are passed over.
  *
  * @param {string} text
  * @param {number} width how many numbers the model takes
@@ -82,7 +82,9 @@ function parseCSV(lines, width) {
   });
   const hasHeader = rows[0].cells.every((cell) => /^[a-z_]/i.test(cell) && !isSpecial(cell));
   const header = hasHeader ? rows.shift().cells : [];
-  if (rows.length === 0) throw new InputError(lines[0].number, 'there are no inputs below the header');
+  if (rows.length === 0) {
+    throw new InputError(lines[0].number, 'there are no inputs below the header');
+  }
   const skipped = header[0]?.toLowerCase() === 'step' ? 1 : 0;
   return rows.map(({ cells, number }) => {
     const input = cells.slice(skipped);
@@ -96,11 +98,12 @@ const isSpecial = (cell) => /^(nan|inf|infinity|null|true|false)$/i.test(cell);
 
 function numberOf(cell, index, line) {
   if (cell === '') {
-    throw new InputError(line, `value ${index + 1} is empty; write 0 where nothing is to go in`);
+    throw new InputError(line, `value ${index + 1} is empty; write 0 for nothing`);
   }
   if (!NUMBER.test(cell)) {
     const advice = DECIMAL_COMMA.test(cell)
-      ? `write it with a point: ${cell.replace(',', '.')}` : 'it must be a number, such as 1 or 0.5';
+      ? `write it with a point: ${cell.replace(',', '.')}`
+      : 'it must be a number, such as 1 or 0.5';
     throw new InputError(line, `value ${index + 1} is ${quoted(cell)}; ${advice}`);
   }
   const value = Number(cell);
@@ -110,12 +113,12 @@ function numberOf(cell, index, line) {
 
 function checkSize(value, text, index, line) {
   if (Number.isFinite(Math.fround(value))) return;
-  throw new InputError(line, `value ${index + 1} is ${quoted(text)}, more than float32 holds; it must `
-    + `be from -${GREATEST} to ${GREATEST}`);
+  throw new InputError(line, `value ${index + 1} is ${quoted(text)}, more than float32 holds; it `
+    + `must be from -${GREATEST} to ${GREATEST}`);
 }
 
 function checkWidth(count, width, line, endsEmpty = false) {
   if (count === width) return;
-  throw new InputError(line, `there are ${values(count)}${endsEmpty ? ', the last one empty' : ''}; `
-    + `the model takes ${width}`);
+  const ending = endsEmpty ? ', the last one empty' : '';
+  throw new InputError(line, `there are ${values(count)}${ending}; the model takes ${width}`);
 }

@@ -25,7 +25,6 @@ export function prioritySort(model) {
       setting('sorted', 'Highest asked for', 1, MOST_VECTORS, sorted),
     ],
     inputLabels: bitLabels(bits, 'priority, from −1 to 1', 'delimiter'),
-    outputLabels: bitLabels(bits),
     generate(values, seed) {
       if (values.sorted > values.vectors) {
         throw new RangeError(`Highest asked for is ${values.sorted}; it must be at most the number `

@@ -1,0 +1,17 @@
+/** Figures that any float32 can be told by. */
+const MOST_FIGURES = 9;
+/** Rounding to so many figures takes away what float32 adds to a decimal of as many or fewer. */
+const FEWEST_FIGURES = 6;
+
+/**
+ * @param {number} value of float32
+ * @returns {string} the shortest decimal that gives back the same float32
+ */
+export function decimal(value) {
+  if (Number.isInteger(value) && Math.abs(value) < 1e6) return String(value);
+  for (let figures = FEWEST_FIGURES; figures < MOST_FIGURES; figures += 1) {
+    const rounded = Number(value.toPrecision(figures));
+    if (Math.fround(rounded) === value) return String(rounded);
+  }
+  return String(Number(value.toPrecision(MOST_FIGURES)));
+}
