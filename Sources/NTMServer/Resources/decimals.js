@@ -2,6 +2,8 @@
 const MOST_FIGURES = 9;
 /** Rounding to so many figures takes away what float32 adds to a decimal of as many or fewer. */
 const FEWEST_FIGURES = 6;
+/** Below this float32 has fewer figures the smaller a number is. */
+const SMALLEST_NORMAL = 2 ** -126;
 
 /**
  * @param {number} value of float32
@@ -9,7 +11,8 @@ const FEWEST_FIGURES = 6;
  */
 export function decimal(value) {
   if (Number.isInteger(value) && Math.abs(value) < 1e6) return String(value);
-  for (let figures = FEWEST_FIGURES; figures < MOST_FIGURES; figures += 1) {
+  const fewest = Math.abs(value) < SMALLEST_NORMAL ? 1 : FEWEST_FIGURES;
+  for (let figures = fewest; figures < MOST_FIGURES; figures += 1) {
     const rounded = Number(value.toPrecision(figures));
     if (Math.fround(rounded) === value) return String(rounded);
   }
