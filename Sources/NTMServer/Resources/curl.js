@@ -27,9 +27,9 @@ export function curlLines({ base, model, inputs, from, keyed }) {
   if (inputs.length > 0) {
     lines.push(
       `curl -sSN "$URL/sessions/\${ID:?there is no session}/step?return=output"${header} \\`,
-      '  -H \'Content-Type: application/x-ndjson\' --data-binary @- <<\'END\'',
+      '  -H \'Content-Type: application/x-ndjson\' --data-binary @- <<\'EOF\'',
       ...inputs.map((input) => `[${Array.from(input, decimal).join(',')}]`),
-      'END',
+      'EOF',
     );
   }
   return `${lines.join('\n')}\n`;

@@ -13,7 +13,7 @@ export class Episode {
 
   /** @type {number[][]} an input for each step */
   inputs = [];
-  /** @type {(number[] | null)[]} what each step's output should be; null where it may be anything */
+  /** @type {(number[] | null)[]} what each output should be; null where it may be anything */
   targets = [];
   /** @type {boolean[]} whether each step's output counts */
   mask = [];

@@ -6,8 +6,8 @@ import { rangeOf, setting, sizeOf } from './settings.js';
 const MOST_ITEMS = 1000;
 
 /**
- * The associative recall task (paper, section 4.3): items of three vectors each, then one of them as
- * a query; the answer is the item that came after it.
+ * The associative recall task (paper, section 4.3): items of three vectors each, then one of them
+ * as a query; the answer is the item that came after it.
  *
  * Inputs: the bits, the channel of the delimiter before each item, the channel of the delimiter
  * before and after the query. Outputs: the bits.
@@ -24,7 +24,6 @@ export function associativeRecall(model) {
     // The item after the query is asked for, so that there are two at least.
     settings: [setting('items', 'Items', 2, MOST_ITEMS, items.most)],
     inputLabels: bitLabels(bits, 'delimiter of items', 'delimiter of the query'),
-    outputLabels: bitLabels(bits),
     generate(values, seed) {
       const random = new Random(seed);
       const all = Array.from({ length: values.items }, () => random.vectors(vectorsPerItem, bits));

@@ -20,7 +20,6 @@ export function copy(model) {
   return {
     settings: [setting('length', 'Length', 1, LONGEST, length.most)],
     inputLabels: bitLabels(bits, 'delimiter'),
-    outputLabels: bitLabels(bits),
     generate(values, seed) {
       const vectors = new Random(seed).vectors(values.length, bits);
       const episode = new Episode('Copied', seed);

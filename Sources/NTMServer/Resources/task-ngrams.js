@@ -1,4 +1,5 @@
 import { Episode } from './episode.js';
+import { plural } from './numbers.js';
 import { Random } from './random.js';
 import { setting, sizeOf } from './settings.js';
 
@@ -22,13 +23,12 @@ export function dynamicNGrams(model) {
   return {
     settings: [setting('length', 'Length', context + 1, LONGEST, sizeOf(trained?.length, 200))],
     inputLabels: ['the bit before'],
-    outputLabels: ['probability that the next bit is 1'],
     generate(values, seed) {
       const random = new Random(seed);
       const bits = draw(values.length, context, random);
       const errors = optimalErrors(bits, context);
       const episode = new Episode(
-        `Predicted (the best possible estimator is wrong ${errors} times)`, seed);
+        `Predicted (the best possible estimator is wrong ${plural(errors, 'time')})`, seed);
       bits.forEach((bit, step) => {
         const input = [step === 0 ? 0 : bits[step - 1]];
         if (step < context) episode.show(input);

@@ -20,17 +20,9 @@ export function prioritySort(model) {
   const vectors = sizeOf(trained?.vectors, 20);
   const sorted = Math.min(sizeOf(trained?.sorted, 16), vectors);
   return {
-    settings: [
-      setting('vectors', 'Vectors', 1, MOST_VECTORS, vectors),
-      setting('sorted', 'Highest asked for', 1, MOST_VECTORS, sorted),
-    ],
+    settings: [setting('vectors', 'Vectors', 1, MOST_VECTORS, vectors)],
     inputLabels: bitLabels(bits, 'priority, from −1 to 1', 'delimiter'),
-    outputLabels: bitLabels(bits),
     generate(values, seed) {
-      if (values.sorted > values.vectors) {
-        throw new RangeError(`Highest asked for is ${values.sorted}; it must be at most the number `
-          + `of vectors, ${values.vectors}.`);
-      }
       const random = new Random(seed);
       const items = random.vectors(values.vectors, bits).map((vector) => (
         { vector, priority: Math.fround(2 * random.uniform() - 1) }));
@@ -38,7 +30,9 @@ export function prioritySort(model) {
       for (const { vector, priority } of items) episode.show([...vector, priority, 0]);
       episode.show([...zeros(bits + 1), 1]);
       items.sort((one, other) => other.priority - one.priority);
-      for (const { vector } of items.slice(0, values.sorted)) episode.ask(vector, zeros(bits + 2));
+      // As large a part of them as in training.
+      const count = Math.max(1, Math.floor((values.vectors * sorted) / vectors));
+      for (const { vector } of items.slice(0, count)) episode.ask(vector, zeros(bits + 2));
       return episode;
     },
   };

@@ -27,7 +27,6 @@ export function repeatCopy(model) {
       setting('repeats', 'Repeats', 1, MOST, repeats.most),
     ],
     inputLabels: bitLabels(bits, 'delimiter', 'number of repeats, normalised'),
-    outputLabels: bitLabels(bits, 'end marker'),
     generate(values, seed) {
       const vectors = new Random(seed).vectors(values.length, bits);
       const episode = new Episode('Repeated', seed);

@@ -12,7 +12,6 @@ import { check } from './settings.js';
  * @typedef {object} Task
  * @property {import('./settings.js').Setting[]} settings
  * @property {string[]} inputLabels what each number of an input means
- * @property {string[]} outputLabels what each number of an output means
  * @property {(values: Record<string, number>, seed: number) => Episode} generate draws a sequence;
  *   the same values and seed give the same one
  * @typedef {import('./episode.js').Episode} Episode
@@ -34,7 +33,7 @@ export const tasks = new Map([
 
 /**
  * @param {object} model as `GET /models/{name}` has it
- * @returns {Task | undefined} its task; undefined for one that is unknown or that its sizes don't fit
+ * @returns {Task | undefined} its task; undefined for one that is unknown or has other sizes
  */
 export function taskFor(model) {
   const task = tasks.get(model.task)?.(model);
