@@ -18,14 +18,29 @@ static const struct ntm_resource resources[] = {
   {"inspector/axes.js", (const char[]){
 #embed "../NTMServer/Resources/axes.js" suffix(, 0)
   }},
+  {"inspector/cells.js", (const char[]){
+#embed "../NTMServer/Resources/cells.js" suffix(, 0)
+  }},
   {"inspector/colors.js", (const char[]){
 #embed "../NTMServer/Resources/colors.js" suffix(, 0)
+  }},
+  {"inspector/csv.js", (const char[]){
+#embed "../NTMServer/Resources/csv.js" suffix(, 0)
+  }},
+  {"inspector/curl.js", (const char[]){
+#embed "../NTMServer/Resources/curl.js" suffix(, 0)
+  }},
+  {"inspector/decimals.js", (const char[]){
+#embed "../NTMServer/Resources/decimals.js" suffix(, 0)
   }},
   {"inspector/drive.js", (const char[]){
 #embed "../NTMServer/Resources/drive.js" suffix(, 0)
   }},
   {"inspector/elements.js", (const char[]){
 #embed "../NTMServer/Resources/elements.js" suffix(, 0)
+  }},
+  {"inspector/episode.js", (const char[]){
+#embed "../NTMServer/Resources/episode.js" suffix(, 0)
   }},
   {"inspector/events.js", (const char[]){
 #embed "../NTMServer/Resources/events.js" suffix(, 0)
@@ -53,6 +68,12 @@ static const struct ntm_resource resources[] = {
   }},
   {"inspector/index.html", (const char[]){
 #embed "../NTMServer/Resources/index.html" suffix(, 0)
+  }},
+  {"inspector/inputs.js", (const char[]){
+#embed "../NTMServer/Resources/inputs.js" suffix(, 0)
+  }},
+  {"inspector/labels.js", (const char[]){
+#embed "../NTMServer/Resources/labels.js" suffix(, 0)
   }},
   {"inspector/legend.js", (const char[]){
 #embed "../NTMServer/Resources/legend.js" suffix(, 0)
@@ -102,6 +123,9 @@ static const struct ntm_resource resources[] = {
   {"inspector/player.js", (const char[]){
 #embed "../NTMServer/Resources/player.js" suffix(, 0)
   }},
+  {"inspector/random.js", (const char[]){
+#embed "../NTMServer/Resources/random.js" suffix(, 0)
+  }},
   {"inspector/raster.js", (const char[]){
 #embed "../NTMServer/Resources/raster.js" suffix(, 0)
   }},
@@ -117,6 +141,9 @@ static const struct ntm_resource resources[] = {
   {"inspector/series.js", (const char[]){
 #embed "../NTMServer/Resources/series.js" suffix(, 0)
   }},
+  {"inspector/settings.js", (const char[]){
+#embed "../NTMServer/Resources/settings.js" suffix(, 0)
+  }},
   {"inspector/snapshots.js", (const char[]){
 #embed "../NTMServer/Resources/snapshots.js" suffix(, 0)
   }},
@@ -128,6 +155,24 @@ static const struct ntm_resource resources[] = {
   }},
   {"inspector/take-away.js", (const char[]){
 #embed "../NTMServer/Resources/take-away.js" suffix(, 0)
+  }},
+  {"inspector/task-associative-recall.js", (const char[]){
+#embed "../NTMServer/Resources/task-associative-recall.js" suffix(, 0)
+  }},
+  {"inspector/task-copy.js", (const char[]){
+#embed "../NTMServer/Resources/task-copy.js" suffix(, 0)
+  }},
+  {"inspector/task-ngrams.js", (const char[]){
+#embed "../NTMServer/Resources/task-ngrams.js" suffix(, 0)
+  }},
+  {"inspector/task-priority-sort.js", (const char[]){
+#embed "../NTMServer/Resources/task-priority-sort.js" suffix(, 0)
+  }},
+  {"inspector/task-repeat-copy.js", (const char[]){
+#embed "../NTMServer/Resources/task-repeat-copy.js" suffix(, 0)
+  }},
+  {"inspector/tasks.js", (const char[]){
+#embed "../NTMServer/Resources/tasks.js" suffix(, 0)
   }},
   {"inspector/timeline.js", (const char[]){
 #embed "../NTMServer/Resources/timeline.js" suffix(, 0)
