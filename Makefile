@@ -10,7 +10,7 @@ DOCKER ?= docker
 SWIFT_SOURCES := Package.swift Sources Tests
 SHELL_SCRIPTS := .ci/run $(wildcard scripts/*.sh examples/*.sh)
 
-.PHONY: help run test build format lint test-thread-sanitizer contract check-contract bench-train bench-stall image clean dependencies
+.PHONY: help run test build format lint test-thread-sanitizer contract check-contract check-inspector bench-train bench-stall image clean dependencies
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ contract: ## make openapi.json of openapi.yaml, after a change of the latter
 
 check-contract: ## hold a running server to openapi.yaml (options: ARGS=--long)
 	@scripts/check-contract.sh $(ARGS)
+
+check-inspector: ## test the inspector page in a browser
+	@scripts/check-inspector.sh
 
 # PyTorch is Debian's. The library's own choice of kernels is what its users get.
 bench-train: build ## compare the speed of training with PyTorch's

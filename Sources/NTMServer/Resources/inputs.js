@@ -142,5 +142,6 @@ function checkSize(value, text, index, line) {
 function checkWidth(count, width, line, endsEmpty = false) {
   if (count === width) return;
   const ending = endsEmpty ? ', the last one empty' : '';
-  throw new InputError(line, `there are ${values(count)}${ending}; the model takes ${width}`);
+  throw new InputError(line, `there ${count === 1 ? 'is' : 'are'} ${values(count)}${ending}; `
+    + `the model takes ${width}`);
 }
