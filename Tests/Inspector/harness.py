@@ -7,7 +7,6 @@ import socket
 import subprocess
 import tempfile
 import unittest
-import urllib.error
 import urllib.request
 
 from selenium import webdriver

@@ -8,7 +8,7 @@ import axe_core_python
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from harness import InspectorTest, new_browser, wait
+from harness import InspectorTest, wait
 
 AXE = pathlib.Path(axe_core_python.__file__).with_name("axe.min.js").read_text()
 

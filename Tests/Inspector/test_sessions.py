@@ -1,8 +1,6 @@
 """Sessions that others step, that end, and servers that come and go."""
 
 import subprocess
-import time
-import urllib.error
 
 from harness import InspectorTest, wait
 
