@@ -115,7 +115,8 @@ public final class HTTPServer: Sendable {
     let allEnded = stopped.alive.withLock { $0 == 0 }
     for thread in stopped.threads { allEnded ? thread.join() : thread.detach() }
     let abandoned = stopped.loops.reduce(0) { $0 + $1.abandonedRequests }
-    return abandoned == 0 ? .drained : .abandoned(requests: abandoned)
+    // A loop that is held up has not counted its requests yet; it has at least the one.
+    return allEnded && abandoned == 0 ? .drained : .abandoned(requests: max(1, abandoned))
   }
 
   /// Nanoseconds that the loops get after the deadline to send what is ready and close: more than

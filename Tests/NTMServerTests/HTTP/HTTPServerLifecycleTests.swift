@@ -88,6 +88,17 @@ extension HTTPServerTests {
     #expect(try uploading.isClosedByServer())
   }
 
+  /// It can't say yet how many requests it has, but it has some.
+  @Test func aLoopThatIsHeldUpIsNotDrained() throws {
+    try withServer { server, handler, port in
+      let client = try SocketClient(port: port)
+      try client.send("GET", "/held")
+      handler.begun.pass()
+      #expect(server.stop(drainTimeout: .zero) == .abandoned(requests: 1))
+      handler.gate.open()
+    }
+  }
+
   @Test func stopClosesIdleConnections() throws {
     try withServer { server, _, port in
       let clients = try (0..<20).map { _ in try SocketClient(port: port) }

@@ -17,6 +17,7 @@ import Testing
 /// |---|---|
 /// | `/offload` | like every other path, from a worker |
 /// | `/gated` | the same, after `gate` was opened |
+/// | `/held` | like every other path, after `gate` was opened; it holds the event loop meanwhile |
 /// | `/later` | like every other path, finished before the handler returns |
 /// | `/dropped` | none: its completion is dropped |
 /// | `/kept` | none until the test finishes what is in `kept` |
@@ -59,6 +60,10 @@ final class TestHandler: HTTPHandler {
         gate.pass()
         return Self.echo(request)
       }
+    case "/held":
+      begun.open()
+      gate.pass()
+      return .respond(Self.echo(request))
     case "/later":
       return .later { $0.finish(Self.echo(request)) }
     case "/dropped":
