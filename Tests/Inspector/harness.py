@@ -197,14 +197,17 @@ class InspectorTest(unittest.TestCase):
             return [Number(canvas.dataset.firstRow ?? figure.dataset.firstRow ?? 0), rows];
             """, panel, side)
 
-    def download(self, name):
-        """The file that a button saves."""
-        before = set(os.listdir(self.downloads.name))
+    def download(self, name, ending):
+        """The file of such an ending that a button saves."""
+        folder = pathlib.Path(self.downloads.name)
+        before = set(folder.iterdir())
         self.press(name)
 
         def saved():
-            new = set(os.listdir(self.downloads.name)) - before
-            return [file for file in new if not file.endswith((".crdownload", ".tmp"))]
+            # Under other names, some of them hidden, until they are complete.
+            return [
+                file for file in set(folder.iterdir()) - before
+                if file.name.endswith(ending) and not file.name.startswith(".")
+            ]
 
-        file = wait(saved)[0]
-        return pathlib.Path(self.downloads.name) / file
+        return wait(saved)[0]

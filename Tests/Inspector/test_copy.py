@@ -93,14 +93,14 @@ class Copy(InspectorTest):
             ("write_weightings", [result["write_weightings"][0] for result in results]),
         ):
             self.set("csv-what", what)
-            rows = list(csv.reader(StringIO(self.download("Data as CSV").read_text())))
+            rows = list(csv.reader(StringIO(self.download("Data as CSV", f"_{what}.csv").read_text())))
             self.assertEqual(rows[0][0], "step")
             self.assertEqual([int(row[0]) for row in rows[1:]], list(range(1, 10)))
             self.assertEqual([[float(cell) for cell in row[1:]] for row in rows[1:]], values)
-        picture = xml.etree.ElementTree.parse(self.download("SVG of Write weighting")).getroot()
+        picture = xml.etree.ElementTree.parse(self.download("SVG of Write weighting", ".svg")).getroot()
         self.assertTrue(picture.tag.endswith("}svg"))
         self.assertIn("Write weighting", "".join(picture.itertext()))
-        with Image.open(self.download("PNG of Write weighting")) as image:
+        with Image.open(self.download("PNG of Write weighting", ".png")) as image:
             colours = {colour[:3] for _, colour in image.convert("RGBA").getcolors(1 << 24)}
         for end in (VIRIDIS[0], VIRIDIS[-1]):
             self.assertTrue(
