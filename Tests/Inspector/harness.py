@@ -14,10 +14,14 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from colours import is_weighting
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXECUTABLE = os.environ["NTM_EXECUTABLE"]
 SCREENSHOTS = pathlib.Path(os.environ.get("NTM_SCREENSHOTS", ROOT / ".build/inspector/screenshots"))
 PATIENCE = 20
+# A cell of a step that is still to come: nothing, which canvases have as transparent black.
+EMPTY = [0, 0, 0]
 
 
 class Server:
@@ -167,6 +171,8 @@ class InspectorTest(unittest.TestCase):
         self.set("speed", 7)
         for name, value in settings.items():
             self.set("seed" if name == "seed" else f"setting-{name}", value)
+        # What it said of the sequence before.
+        self.browser.execute_script("document.getElementById('result').textContent = ''")
         self.press("New random sequence")
         wait(lambda: "bits wrong" in self.text("result"))
         return self.text("result")
@@ -196,6 +202,16 @@ class InspectorTest(unittest.TestCase):
             }
             return [Number(canvas.dataset.firstRow ?? figure.dataset.firstRow ?? 0), rows];
             """, panel, side)
+
+    def assert_weightings(self, panel, vectors, side=""):
+        """A column for each vector, none more, and each cell in the colour of its number."""
+        first, rows = self.picture(panel, side)
+        self.assertGreaterEqual(len(rows[0]), len(vectors))
+        for row, colours in enumerate(rows):
+            self.assertTrue(all(colour == EMPTY for colour in colours[len(vectors):]))
+            for step, (colour, vector) in enumerate(zip(colours, vectors), start=1):
+                share = vector[(first + row) % len(vector)]
+                self.assertTrue(is_weighting(colour, share), (panel, step, row, share, colour))
 
     def download(self, name, ending):
         """The file of such an ending that a button saves."""

@@ -1,16 +1,15 @@
 """That everybody can use it: keys, the keyboard, screens of any size, and whoever doesn't see it."""
 
+import importlib.resources
 import json
-import pathlib
 import tempfile
 
-import axe_core_python
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from harness import InspectorTest, wait
 
-AXE = pathlib.Path(axe_core_python.__file__).with_name("axe.min.js").read_text()
+AXE = (importlib.resources.files("axe_playwright_python") / "axe.min.js").read_text()
 
 
 class Keyed(InspectorTest):
@@ -112,6 +111,13 @@ class Accessibility(InspectorTest):
             self.new_session()
             self.run_sequence(length=5)
             self.check(f"{scheme}, after a run")
+            self.set("shown", 3)
+            self.press("What if")
+            self.check(f"{scheme}, at a question")
+            self.press("Branch")
+            wait(lambda: "differ from the original" in self.text("result"))
+            self.press("curl lines")
+            self.check(f"{scheme}, with a branch and curl lines")
 
 
 class Long(InspectorTest):
