@@ -19,7 +19,7 @@ from colours import is_weighting
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXECUTABLE = os.environ["NTM_EXECUTABLE"]
 SCREENSHOTS = pathlib.Path(os.environ.get("NTM_SCREENSHOTS", ROOT / ".build/inspector/screenshots"))
-PATIENCE = 20
+PATIENCE = 30
 # A cell of a step that is still to come: nothing, which canvases have as transparent black.
 EMPTY = [0, 0, 0]
 
@@ -74,9 +74,9 @@ class Server:
         return session, self.ask("POST", f"/sessions/{session}/step", body)["steps"]
 
 
-def wait(condition):
+def wait(condition, patience=PATIENCE):
     """Until it holds; gives what it gave."""
-    return WebDriverWait(None, PATIENCE, 0.05).until(lambda _: condition())
+    return WebDriverWait(None, patience, 0.05).until(lambda _: condition())
 
 
 def new_browser(*arguments, downloads=None):

@@ -133,14 +133,20 @@ class Long(InspectorTest):
             """
             window.drawn = 0;
             const { prototype } = CanvasRenderingContext2D;
-            for (const name of ['putImageData', 'drawImage', 'fillRect', 'lineTo', 'arc']) {
+            const area = (width, height) => Math.abs(width * height);
+            const pixels = {
+              putImageData: (image, x, y, left, top, width = image.width, height = image.height) =>
+                area(width, height),
+              drawImage: (image, ...at) => area(
+                ...(at.length > 2 ? at.slice(at.length === 4 ? 2 : 6) : [image.width, image.height])),
+              fillRect: (x, y, width, height) => area(width, height),
+              lineTo: () => 1,
+              arc: () => 1,
+            };
+            for (const [name, count] of Object.entries(pixels)) {
               const own = prototype[name];
               prototype[name] = function (...all) {
-                if (name === 'putImageData') {
-                  window.drawn += all.length > 3 ? all[5] * all[6] : all[0].width * all[0].height;
-                } else if (name === 'drawImage') {
-                  window.drawn += all.length > 5 ? all[7] * all[8] : 1000;
-                } else window.drawn += 1;
+                window.drawn += count(...all);
                 return own.apply(this, all);
               };
             }
@@ -152,8 +158,9 @@ class Long(InspectorTest):
             self.browser.execute_script(
                 "document.getElementById('by-hand').open = true;"
                 "document.getElementById('use-inputs').click()")
-            wait(lambda: self.shown().startswith(f"{total} of {total}"))
-            wait(lambda: "taken" in self.text("result"))
+            # On a busy machine this takes long, which is not what is tested here.
+            wait(lambda: self.shown().startswith(f"{total} of {total}"), 300)
+            wait(lambda: "taken" in self.text("result"), 300)
             few = []
             for extra in range(1, 6):
                 self.browser.execute_script("window.drawn = 0")
@@ -166,4 +173,4 @@ class Long(InspectorTest):
             costs.append(sorted(few)[2])
         # Where the axis grows, all is drawn again: the middle of five is a step alone.
         self.assertGreater(costs[0], 0)
-        self.assertLess(costs[1], 2 * costs[0] + 1000)
+        self.assertLess(costs[1], 1.5 * costs[0])

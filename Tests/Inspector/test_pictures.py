@@ -41,7 +41,8 @@ class Pictures(InspectorTest):
         self.set("shown", 3)
         add = next(head["add"] for head in result["heads"] if "add" in head)
         self.assert_matrix(
-            "written", [[share * value for value in add] for share in result["write_weightings"][0]])
+            "written",
+            [[share * value for value in add] for share in result["write_weightings"][0]])
 
     def test_the_numbers_of_the_shown_step(self):
         self.run_sequence(length=4, seed=5)
