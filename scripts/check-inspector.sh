@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 environment=.build/inspector/environment
 scripts/install-dependencies.sh python3-venv curl chromium chromium-driver
 [ -x "$environment/bin/python" ] || python3 -m venv "$environment"
-"$environment/bin/pip" install --quiet --disable-pip-version-check \
+"$environment/bin/pip" install --quiet --disable-pip-version-check --no-deps \
   --requirement Tests/Inspector/requirements.txt
 if [ -z "${NTM_EXECUTABLE:-}" ]; then
   make build

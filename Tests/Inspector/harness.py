@@ -14,10 +14,14 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from colours import is_weighting
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXECUTABLE = os.environ["NTM_EXECUTABLE"]
 SCREENSHOTS = pathlib.Path(os.environ.get("NTM_SCREENSHOTS", ROOT / ".build/inspector/screenshots"))
-PATIENCE = 20
+PATIENCE = 30
+# A cell of a step that is still to come: nothing, which canvases have as transparent black.
+EMPTY = [0, 0, 0]
 
 
 class Server:
@@ -70,9 +74,9 @@ class Server:
         return session, self.ask("POST", f"/sessions/{session}/step", body)["steps"]
 
 
-def wait(condition):
+def wait(condition, patience=PATIENCE):
     """Until it holds; gives what it gave."""
-    return WebDriverWait(None, PATIENCE, 0.05).until(lambda _: condition())
+    return WebDriverWait(None, patience, 0.05).until(lambda _: condition())
 
 
 def new_browser(*arguments, downloads=None):
@@ -167,6 +171,8 @@ class InspectorTest(unittest.TestCase):
         self.set("speed", 7)
         for name, value in settings.items():
             self.set("seed" if name == "seed" else f"setting-{name}", value)
+        # What it said of the sequence before.
+        self.browser.execute_script("document.getElementById('result').textContent = ''")
         self.press("New random sequence")
         wait(lambda: "bits wrong" in self.text("result"))
         return self.text("result")
@@ -197,14 +203,27 @@ class InspectorTest(unittest.TestCase):
             return [Number(canvas.dataset.firstRow ?? figure.dataset.firstRow ?? 0), rows];
             """, panel, side)
 
-    def download(self, name):
-        """The file that a button saves."""
-        before = set(os.listdir(self.downloads.name))
+    def assert_weightings(self, panel, vectors, side=""):
+        """A column for each vector, none more, and each cell in the colour of its number."""
+        first, rows = self.picture(panel, side)
+        self.assertGreaterEqual(len(rows[0]), len(vectors))
+        for row, colours in enumerate(rows):
+            self.assertTrue(all(colour == EMPTY for colour in colours[len(vectors):]))
+            for step, (colour, vector) in enumerate(zip(colours, vectors), start=1):
+                share = vector[(first + row) % len(vector)]
+                self.assertTrue(is_weighting(colour, share), (panel, step, row, share, colour))
+
+    def download(self, name, ending):
+        """The file of such an ending that a button saves."""
+        folder = pathlib.Path(self.downloads.name)
+        before = set(folder.iterdir())
         self.press(name)
 
         def saved():
-            new = set(os.listdir(self.downloads.name)) - before
-            return [file for file in new if not file.endswith((".crdownload", ".tmp"))]
+            # Under other names, some of them hidden, until they are complete.
+            return [
+                file for file in set(folder.iterdir()) - before
+                if file.name.endswith(ending) and not file.name.startswith(".")
+            ]
 
-        file = wait(saved)[0]
-        return pathlib.Path(self.downloads.name) / file
+        return wait(saved)[0]

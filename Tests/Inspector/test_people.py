@@ -1,16 +1,15 @@
 """That everybody can use it: keys, the keyboard, screens of any size, and whoever doesn't see it."""
 
+import importlib.resources
 import json
-import pathlib
 import tempfile
 
-import axe_core_python
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from harness import InspectorTest, wait
 
-AXE = pathlib.Path(axe_core_python.__file__).with_name("axe.min.js").read_text()
+AXE = (importlib.resources.files("axe_playwright_python") / "axe.min.js").read_text()
 
 
 class Keyed(InspectorTest):
@@ -112,6 +111,13 @@ class Accessibility(InspectorTest):
             self.new_session()
             self.run_sequence(length=5)
             self.check(f"{scheme}, after a run")
+            self.set("shown", 3)
+            self.press("What if")
+            self.check(f"{scheme}, at a question")
+            self.press("Branch")
+            wait(lambda: "differ from the original" in self.text("result"))
+            self.press("curl lines")
+            self.check(f"{scheme}, with a branch and curl lines")
 
 
 class Long(InspectorTest):
@@ -127,14 +133,20 @@ class Long(InspectorTest):
             """
             window.drawn = 0;
             const { prototype } = CanvasRenderingContext2D;
-            for (const name of ['putImageData', 'drawImage', 'fillRect', 'lineTo', 'arc']) {
+            const area = (width, height) => Math.abs(width * height);
+            const pixels = {
+              putImageData: (image, x, y, left, top, width = image.width, height = image.height) =>
+                area(width, height),
+              drawImage: (image, ...at) => area(
+                ...(at.length > 2 ? at.slice(at.length === 4 ? 2 : 6) : [image.width, image.height])),
+              fillRect: (x, y, width, height) => area(width, height),
+              lineTo: () => 1,
+              arc: () => 1,
+            };
+            for (const [name, count] of Object.entries(pixels)) {
               const own = prototype[name];
               prototype[name] = function (...all) {
-                if (name === 'putImageData') {
-                  window.drawn += all.length > 3 ? all[5] * all[6] : all[0].width * all[0].height;
-                } else if (name === 'drawImage') {
-                  window.drawn += all.length > 5 ? all[7] * all[8] : 1000;
-                } else window.drawn += 1;
+                window.drawn += count(...all);
                 return own.apply(this, all);
               };
             }
@@ -146,8 +158,9 @@ class Long(InspectorTest):
             self.browser.execute_script(
                 "document.getElementById('by-hand').open = true;"
                 "document.getElementById('use-inputs').click()")
-            wait(lambda: self.shown().startswith(f"{total} of {total}"))
-            wait(lambda: "taken" in self.text("result"))
+            # On a busy machine this takes long, which is not what is tested here.
+            wait(lambda: self.shown().startswith(f"{total} of {total}"), 300)
+            wait(lambda: "taken" in self.text("result"), 300)
             few = []
             for extra in range(1, 6):
                 self.browser.execute_script("window.drawn = 0")
@@ -160,4 +173,4 @@ class Long(InspectorTest):
             costs.append(sorted(few)[2])
         # Where the axis grows, all is drawn again: the middle of five is a step alone.
         self.assertGreater(costs[0], 0)
-        self.assertLess(costs[1], 2 * costs[0] + 1000)
+        self.assertLess(costs[1], 1.5 * costs[0])

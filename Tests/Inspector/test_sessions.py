@@ -1,5 +1,6 @@
 """Sessions that others step, that end, and servers that come and go."""
 
+import json
 import subprocess
 
 from harness import InspectorTest, wait
@@ -13,11 +14,17 @@ class Watching(InspectorTest):
         self.open()
         self.press(f"Open session {session}")
         wait(lambda: self.text("connection") == "live")
+        results = []
         for count in range(1, 6):
-            subprocess.run(
-                ["curl", "-fsS", "-o", "/dev/null", f"{self.server.url}/sessions/{session}/step",
-                 "-d", f'{{"input": {INPUT}}}'], check=True)
+            run = subprocess.run(
+                ["curl", "-fsS", f"{self.server.url}/sessions/{session}/step",
+                 "-d", f'{{"input": {INPUT}}}'], check=True, capture_output=True)
+            results.append(json.loads(run.stdout))
             wait(lambda: self.text("shown-text") == f"{count} of {count}")
+            for kind in ("read", "write"):
+                vectors = [result[f"{kind}_weightings"][0] for result in results]
+                wait(lambda: len(self.picture(f"{kind}-0")[1][0]) >= count)
+                self.assert_weightings(f"{kind}-0", vectors)
         # Also what went in, which only the events tell.
         _, rows = self.picture("input")
         self.assertNotEqual(rows[0][0], rows[1][0])
@@ -84,23 +91,25 @@ class Branches(InspectorTest):
         self.assertNotEqual(address, original)
         other = [list(vector) for vector in inputs]
         other[3][0] = 1 - other[3][0]
-        replayed, results = self.server.replay(other, ["output"])
+        replayed, results = self.server.replay(other, ["output", "write_weightings"])
         memories = [
             self.server.ask("GET", f"/sessions/{name}/memory") for name in (address, replayed)
         ]
         self.assertEqual(memories[0]["step"], len(inputs))
         self.assertEqual(memories[0]["memory"], memories[1]["memory"])
-        # The past is shared, the future is not: one bit of what comes back differs.
-        pictures = {
-            side: self.picture("output", f'[data-side="{side}"]')[1]
-            for side in ("original", "branch")
-        }
-        for column in range(3):
-            for row in range(8):
-                self.assertEqual(
-                    pictures["original"][row][column], pictures["branch"][row][column])
-        self.assertNotEqual(pictures["original"][0][10], pictures["branch"][0][10])
-        _, before = self.server.replay(inputs, ["output"])
+        _, before = self.server.replay(inputs, ["output", "write_weightings"])
+        # The past is shared, the future is not, and each side shows its own.
+        outputs = [[result["output"] for result in side] for side in (before, results)]
+        self.assertEqual(outputs[0][:3], outputs[1][:3])
+        self.assertNotEqual(outputs[0][3:], outputs[1][3:])
+        for side, steps in (("original", before), ("branch", results)):
+            self.assert_weightings(
+                "write-0", [result["write_weightings"][0] for result in steps],
+                f'[data-side="{side}"]')
+        past = [self.picture("output", f'[data-side="{side}"]') for side in ("original", "branch")]
+        columns = [[[row[step] for row in rows] for step in range(13)] for _, rows in past]
+        self.assertEqual(columns[0][:3], columns[1][:3])
+        self.assertNotEqual(columns[0][3:], columns[1][3:])
         bits = [
             (a >= 0.5) != (b >= 0.5)
             for old, new in zip(before[7:], results[7:])
@@ -137,6 +146,20 @@ class Inputs(InspectorTest):
             self.press("Use these inputs")
             wait(lambda: part.lower() in self.text("message-text").lower())
         self.assertEqual(self.server.ask("GET", f"/sessions/{session}")["step"], 4)
+
+    def test_a_dropped_file(self):
+        self.open()
+        session = self.new_session()
+        self.browser.execute_script("document.getElementById('by-hand').open = true")
+        self.browser.execute_script(
+            """
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File(['[1,0,0,0,0,0,0,0,0]\\n'.repeat(3)], 'three.ndjson'));
+            document.getElementById('own-inputs').dispatchEvent(
+              new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer }));
+            """)
+        wait(lambda: self.text("result") == "3 inputs taken.")
+        self.assertEqual(self.server.ask("GET", f"/sessions/{session}")["step"], 3)
 
     def test_a_vector_by_hand(self):
         self.open()
