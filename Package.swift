@@ -21,6 +21,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
   ],
   targets: [
     .systemLibrary(
@@ -34,6 +35,7 @@ let package = Package(
       providers: [.apt(["libmicrohttpd-dev"]), .brew(["libmicrohttpd"])]),
     .systemLibrary(
       name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+    .target(name: "CDecimals"),
     .target(name: "CNTMKernels"),
     .target(name: "CNTMResources"),
     .target(
@@ -49,8 +51,9 @@ let package = Package(
     .target(
       name: "NTMServer",
       dependencies: [
-        "CGnuTLS", "CMicroHTTPD", "CNTMResources", "CZlib", "NTMModel",
+        "CDecimals", "CGnuTLS", "CMicroHTTPD", "CNTMResources", "CZlib", "NTMModel",
         .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Logging", package: "swift-log"),
       ],
       // CNTMResources makes it a part of the program.
@@ -63,6 +66,9 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
+      swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "ntm-steps", dependencies: ["NTMModel"], path: "Benchmarks/speed/steps",
       swiftSettings: swiftSettings),
     .target(
       name: "NTMTestSupport", dependencies: ["NTMModel"], path: "Tests/NTMTestSupport",
@@ -77,10 +83,12 @@ let package = Package(
       name: "NTMServerTests",
       dependencies: [
         "NTMModel", "NTMServer", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: swiftSettings),
     .testTarget(name: "ntmTests", dependencies: ["NTMModel", "ntm"], swiftSettings: swiftSettings),
   ],
-  cLanguageStandard: .c11
+  cLanguageStandard: .c11,
+  cxxLanguageStandard: .cxx17
 )

@@ -1,5 +1,7 @@
 #define NTM_VARIANT ntm_kernels_portable
 #define NTM_VARIANT_NAME "portable"
+#define NTM_PANELS_OF_ONE 2
+#define NTM_PANELS_OF_FOUR 1
 #include "vectors.inc"
 #include "gradients.inc"
 #include "optimizers.inc"

@@ -64,16 +64,16 @@ struct AddressingTests {
         let n = block.shape.paddedRows
         var weighting = Array(repeating: Float.nan, count: n)
         var (dots, squares, shifted) = (weighting, weighting, weighting)
+        let keySquare = kernels.similarity(
+          block.values, block.shape, key: key, offset: addressing.similarity.offset, dots: &dots,
+          squares: &squares)
         dots.withUnsafeMutableBufferPointer { dots in
-          squares.withUnsafeMutableBufferPointer { squares in
-            shifted.withUnsafeMutableBufferPointer { shifted in
-              AddressingStep(configuration, kernels: kernels).address(
-                block.values, with: head, values: key + parameters, before: before.padded,
-                scratch: AddressingStep.Scratch(
-                  dots: dots.baseAddress!, squares: squares.baseAddress!,
-                  shifted: shifted.baseAddress!),
-                into: &weighting)
-            }
+          squares.withUnsafeBufferPointer { squares in
+            AddressingStep(configuration, kernels: kernels).address(
+              AddressingStep.Similarity(
+                dots: dots.baseAddress!, squares: squares.baseAddress!, keySquare: keySquare),
+              with: head, values: key + parameters, before: before.padded, shifted: &shifted,
+              into: &weighting)
           }
         }
         return Array(weighting.prefix(memory.count))

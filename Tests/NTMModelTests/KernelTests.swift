@@ -72,6 +72,43 @@ struct KernelTests {
     }
   }
 
+  /// Several keys in one sweep have the bits of each alone.
+  @Test(arguments: rowCounts, 1...5)
+  func similarityOfSeveralKeys(rows: Int, heads: Int) {
+    var random = SplitMix64(seed: UInt64(rows * 100 + heads))
+    let memory = random.matrix(rows, 7)
+    let keys = (0..<heads).map { _ in random.values(7, within: 1) }
+    let block = BlockedMemory(memory)
+    let n = block.shape.paddedRows
+    let together = runEverywhere { kernels in
+      var dots = Array(repeating: Float.nan, count: heads * n)
+      var squares = Array(repeating: Float.nan, count: n)
+      var keySquares = Array(repeating: Float.nan, count: heads)
+      let pointers = keys.map { $0.allocated() }
+      defer { for pointer in pointers { pointer.deallocate() } }
+      dots.withUnsafeMutableBufferPointer { dots in
+        let keys: [UnsafePointer<Float>?] = pointers.map { UnsafePointer($0.baseAddress!) }
+        let places: [UnsafeMutablePointer<Float>?] = keys.indices.map {
+          dots.baseAddress! + $0 * n
+        }
+        kernels.similarity(
+          block.values, block.shape, keys: keys, count: heads, offset: 0.1, dots: places,
+          squares: &squares, keySquares: &keySquares)
+      }
+      return dots + squares + keySquares
+    }
+    var alone: (dots: [Float], squares: [Float], keySquares: [Float]) = ([], [], [])
+    for key in keys {
+      var dots = Array(repeating: Float.nan, count: n)
+      alone.squares = dots
+      alone.keySquares.append(
+        Kernels.best.similarity(
+          block.values, block.shape, key: key, offset: 0.1, dots: &dots, squares: &alone.squares))
+      alone.dots += dots
+    }
+    #expect(together == alone.dots + alone.squares + alone.keySquares)
+  }
+
   @Test(arguments: rowCounts, Cosine.Guard.allCases)
   func content(rows: Int, cosineGuard: Cosine.Guard) {
     var random = SplitMix64(seed: UInt64(rows))
@@ -282,6 +319,54 @@ struct KernelTests {
     return (to, isFinite)
   }
 
+  /// Reading and writing in one sweep gives the bits of one after the other, from the memory before
+  /// the write, also in place.
+  @Test(arguments: rowCounts, [0, 1, 2, 3])
+  func readingAndWritingAtOnce(rows: Int, heads: Int) {
+    var random = SplitMix64(seed: UInt64(rows * 10 + heads))
+    let memory = random.matrix(rows, 9)
+    let weightings = (0..<heads).map { _ in random.values(rows, within: 1) }
+    let erases = (0..<heads).map { _ in random.values(9, within: 1) }
+    let adds = (0..<heads).map { _ in random.values(9, within: 1) }
+    for kernels in Kernels.all {
+      let block = BlockedMemory(memory)
+      let padded = weightings.map { $0.padded.allocated() }
+      let (erases, adds) = (erases.map { $0.allocated() }, adds.map { $0.allocated() })
+      defer { for vector in padded + erases + adds { vector.deallocate() } }
+      let writes = padded.indices.map {
+        HeadWrite(
+          by: padded[$0].baseAddress!, erasing: erases[$0].baseAddress!,
+          adding: adds[$0].baseAddress!)
+      }
+      var separate: (reads: [Float], memory: [Float]) = ([], block.values)
+      for weighting in padded {
+        var read = Array(repeating: Float.nan, count: 9)
+        kernels.read(
+          block.values, block.shape, weighting: weighting.baseAddress!, into: &read)
+        separate.reads += read
+      }
+      if heads > 0 {
+        _ = kernels.write(
+          from: block.values, to: &separate.memory, block.shape, heads: writes, count: heads)
+      }
+      var together = (reads: Array(repeating: Float.nan, count: 9 * heads), memory: block.values)
+      var sums = Array(repeating: Float.nan, count: 9 * heads * Kernels.lanes)
+      together.reads.withUnsafeMutableBufferPointer { read in
+        let reads = padded.indices.map {
+          HeadRead(by: padded[$0].baseAddress!, into: read.baseAddress! + 9 * $0)
+        }
+        together.memory.withUnsafeMutableBufferPointer { memory in
+          let isFinite = kernels.use(
+            from: memory.baseAddress!, to: memory.baseAddress!, block.shape, reads: reads,
+            readCount: heads, writes: writes, writeCount: heads, sums: &sums)
+          #expect(isFinite)
+        }
+      }
+      #expect(together.reads == separate.reads, "\(kernels.name)")
+      #expect(together.memory == separate.memory, "\(kernels.name)")
+    }
+  }
+
   // MARK: Whole steps
 
   /// Every variant takes a model through a trace's inputs with the same bits.
@@ -314,15 +399,41 @@ struct KernelTests {
 }
 
 extension SplitMix64 {
-  fileprivate mutating func matrix(_ rows: Int, _ columns: Int) -> [[Float]] {
+  mutating func matrix(_ rows: Int, _ columns: Int) -> [[Float]] {
     (0..<rows).map { _ in values(columns, within: 1) }
   }
 }
 
 extension Array where Element == Float {
-  fileprivate func allocated() -> UnsafeMutableBufferPointer<Float> {
+  func allocated() -> UnsafeMutableBufferPointer<Float> {
     let copy = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
     _ = copy.initialize(from: self)
     return copy
+  }
+}
+
+extension Kernels {
+  /// r of one head.
+  fileprivate func read(
+    _ memory: UnsafePointer<Float>, _ shape: Shape, weighting: UnsafePointer<Float>,
+    into read: UnsafeMutablePointer<Float>
+  ) {
+    var unused: Float = 0
+    var head = HeadRead(by: weighting, into: read)
+    var sums = Array(repeating: Float.nan, count: shape.columns * Self.lanes)
+    let isFinite = use(
+      from: memory, to: &unused, shape, reads: &head, readCount: 1, writes: [], writeCount: 0,
+      sums: &sums)
+    #expect(isFinite)
+  }
+
+  fileprivate func write(
+    from: UnsafePointer<Float>, to: UnsafeMutablePointer<Float>, _ shape: Shape,
+    heads: UnsafePointer<HeadWrite>, count: Int
+  ) -> Bool {
+    var sums: Float = .nan
+    return use(
+      from: from, to: to, shape, reads: [], readCount: 0, writes: heads, writeCount: count,
+      sums: &sums)
   }
 }

@@ -34,6 +34,21 @@ enum ntm_function {
   NTM_EXP = 5,
 };
 
+/// A linear map y = W x + b. W is packed in panels of NTM_LANES outputs, one behind the other: of each
+/// panel, the weights of its outputs for the first input, then for the second, and so on. The last
+/// panel, and b, are padded with zeros.
+struct ntm_linear {
+  const float *weights;
+  const float *bias;
+  size_t inputs, outputs;
+};
+
+/// One head's reading: r = sum over i of w(i) M(i).
+struct ntm_read {
+  const float *weighting;  // w, padded rows
+  float *read;             // r, M
+};
+
 /// One head's part in a write: M(i) <- M(i) (1 - w(i) e) + w(i) a.
 struct ntm_write {
   const float *weighting;  // w, padded rows
@@ -50,14 +65,22 @@ struct ntm_kernels {
   /// y[i] = function(x[i]), i < n. x and y may be the same.
   void (*apply)(enum ntm_function function, const float *x, float *y, size_t n);
 
+  /// y[v] = W x[v] + b, v < count, as accurate as float32 can say it but for the last digit. There
+  /// must be room for whole vectors in each y[v], which is written up to the padding of b. The
+  /// bits of y[v] depend on x[v] alone, and not on how many others there are.
+  void (*multiply)(const struct ntm_linear *map, const float *const *x, float *const *y,
+                   size_t count);
+
   /// One LSTM layer from its gates' sums, in the order input, forget, cell, output, n values each:
   /// c = sigmoid(f) c_before + sigmoid(i) tanh(g), h = sigmoid(o) tanh(c).
   void (*lstm)(const float *gates, const float *c_before, float *c, float *h, size_t n);
 
-  /// dots[i] = (k + offset) . (M(i) + offset) and squares[i] = |M(i) + offset|^2, for every padded
-  /// row; gives |k + offset|^2.
-  float (*similarity)(const float *memory, size_t blocks, size_t columns, const float *key,
-                      float offset, float *dots, float *squares);
+  /// For `count` heads, with h their index, and every padded row i: dots[h][i] =
+  /// (k_h + offset) . (M(i) + offset), squares[i] = |M(i) + offset|^2, and key_squares[h] =
+  /// |k_h + offset|^2.
+  void (*similarity)(const float *memory, size_t blocks, size_t columns, const float *const *keys,
+                     size_t count, float offset, float *const *dots, float *squares,
+                     float *key_squares);
 
   /// softmax over the first `rows` of strength * cosine, from similarity()'s results, into
   /// `weighting` (padding zero). `dots` is overwritten.
@@ -74,14 +97,13 @@ struct ntm_kernels {
   /// `rows` values; a negative value gives a NaN.
   void (*sharpen)(float *weighting, size_t rows, float sharpening, float epsilon);
 
-  /// read[j] = sum over i of w(i) M(i, j), j < columns.
-  void (*read)(const float *memory, size_t blocks, size_t columns, const float *weighting,
-               float *read);
-
-  /// to = from * product over heads of (1 - w e) + sum over heads of w a. `to` may be `from`.
-  /// False when a value of `to` is not finite.
-  bool (*write)(const float *from, float *to, size_t blocks, size_t columns,
-                const struct ntm_write *heads, size_t count);
+  /// Reads and writes in one sweep. Each read gets its sum over i of w(i) from(i, j), j < columns;
+  /// to = from * product over writes of (1 - w e) + sum over writes of w a, which stays as it is
+  /// where there are no writes. `to` may be `from`. `sums` is room for NTM_LANES * columns values
+  /// for each read. False when a value of `to` is not finite.
+  bool (*use)(const float *from, float *to, size_t blocks, size_t columns,
+              const struct ntm_read *reads, size_t read_count, const struct ntm_write *writes,
+              size_t write_count, float *sums);
 
   /// Whether all n values are finite.
   bool (*all_finite)(const float *x, size_t n);

@@ -25,6 +25,8 @@ public struct StateFile: Sendable {
   /// Why a file is not a state, or not one of the model at hand.
   public struct Damage: Error, CustomStringConvertible {
     public let description: String
+
+    package init(_ description: String) { self.description = description }
   }
 
   // MARK: Writing
@@ -55,9 +57,13 @@ public struct StateFile: Sendable {
     for part in [format, formatVersion, digest, String(step)] {
       hash.update(data: Array((part + "\n").utf8))
     }
-    for value in values {
-      withUnsafeBytes(of: value.bitPattern.littleEndian) { hash.update(bufferPointer: $0) }
-    }
+    #if _endian(little)
+      values.withUnsafeBytes { hash.update(bufferPointer: $0) }
+    #else
+      for value in values {
+        withUnsafeBytes(of: value.bitPattern.littleEndian) { hash.update(bufferPointer: $0) }
+      }
+    #endif
     return hash.finalize().hexadecimal
   }
 
@@ -70,21 +76,20 @@ public struct StateFile: Sendable {
     do throws(SafeTensorsError) {
       file = try SafeTensorsFile(bytes: bytes)
     } catch {
-      throw Damage(description: "it is not safetensors: \(error)")
+      throw Damage("it is not safetensors: \(error)")
     }
     let metadata = file.header.metadata
     guard metadata["format"] == Self.format, metadata["format_version"] == Self.formatVersion
     else {
       throw Damage(
-        description:
-          "its metadata does not say format \(Self.format), version \(Self.formatVersion)")
+        "its metadata does not say format \(Self.format), version \(Self.formatVersion)")
     }
     guard let digest = metadata["model_digest"], let checksum = metadata["checksum"] else {
-      throw Damage(description: "its metadata has no model_digest or no checksum")
+      throw Damage("its metadata has no model_digest or no checksum")
     }
     guard let step = metadata["step"].flatMap(Int.init), 0...Self.mostSteps ~= step else {
       throw Damage(
-        description: "its metadata has no step that is a number from 0 to \(Self.mostSteps)")
+        "its metadata has no step that is a number from 0 to \(Self.mostSteps)")
     }
     modelName = metadata["model"] ?? ""
     modelDigest = digest
@@ -101,7 +106,7 @@ public struct StateFile: Sendable {
     let layout = model.stateLayout
     let names = Set(layout.storedParts.map(\.name))
     if let unknown = file.header.tensors.first(where: { !names.contains($0.name) }) {
-      throw Damage(description: "the tensor \(unknown.name) is not part of a state of this model")
+      throw Damage("the tensor \(unknown.name) is not part of a state of this model")
     }
     var values: [Float] = []
     values.reserveCapacity(layout.valueCount)
@@ -110,17 +115,17 @@ public struct StateFile: Sendable {
         try file.check(part.name, shape: part.shape)
         values += try file.values(part.name)
       } catch {
-        throw Damage(description: "\(error)")
+        throw Damage("\(error)")
       }
     }
     guard Self.checksum(digest: modelDigest, step: step, values) == checksum else {
-      throw Damage(description: "its checksum does not fit its content")
+      throw Damage("its checksum does not fit its content")
     }
     var state = try model.makeState()
     do throws(StateError) {
       try state.setValues(values.span)
     } catch {
-      throw Damage(description: "\(error)")
+      throw Damage("\(error)")
     }
     return state
   }

@@ -74,45 +74,43 @@ package struct AddressingStep: Sendable {
 
   // MARK: Weighting
 
-  /// The scratch vectors that addressing needs, N values each, padded.
-  package struct Scratch {
+  /// What a key has in common with each row: N values each, padded.
+  package struct Similarity {
+    /// k · M(i), which addressing uses up
     let dots: UnsafeMutablePointer<Float>
-    let squares: UnsafeMutablePointer<Float>
-    let shifted: UnsafeMutablePointer<Float>
+    /// |M(i)|²
+    let squares: UnsafePointer<Float>
+    /// |k|²
+    let keySquare: Float
 
     package init(
-      dots: UnsafeMutablePointer<Float>, squares: UnsafeMutablePointer<Float>,
-      shifted: UnsafeMutablePointer<Float>
+      dots: UnsafeMutablePointer<Float>, squares: UnsafePointer<Float>, keySquare: Float
     ) {
       self.dots = dots
       self.squares = squares
-      self.shifted = shifted
+      self.keySquare = keySquare
     }
   }
 
   /// w_t of one head.
   ///
   /// - Parameters:
-  ///   - memory: what the head addresses, in blocks
+  ///   - similarity: of its key, as `Kernels.similarity` gives it
   ///   - values: all heads' parameters after `activate`
   ///   - before: w_{t−1}, N values, padded
-  ///   - scratch: afterwards `shifted` is w̃, where there is a shift
+  ///   - shifted: N values, padded; afterwards w̃, where there is a shift
   ///   - weighting: w_t, N values, padded
   ///   - content: takes a copy of w^c, for training
   package func address(
-    _ memory: UnsafePointer<Float>, with head: HeadParameters, values: UnsafePointer<Float>,
-    before: UnsafePointer<Float>, scratch: Scratch, into weighting: UnsafeMutablePointer<Float>,
-    content: UnsafeMutablePointer<Float>? = nil
+    _ similarity: Similarity, with head: HeadParameters, values: UnsafePointer<Float>,
+    before: UnsafePointer<Float>, shifted: UnsafeMutablePointer<Float>,
+    into weighting: UnsafeMutablePointer<Float>, content: UnsafeMutablePointer<Float>? = nil
   ) {
-    let similarity = addressing.similarity
-
     // w^c (equation 5)
-    let keySquare = kernels.similarity(
-      memory, shape, key: values + head.key.lowerBound, offset: similarity.offset,
-      dots: scratch.dots, squares: scratch.squares)
     kernels.content(
-      dots: scratch.dots, squares: scratch.squares, rows: rows, keySquare: keySquare,
-      similarity: similarity, strength: head.strength.map { values[$0] } ?? 1, into: weighting)
+      dots: similarity.dots, squares: similarity.squares, rows: rows,
+      keySquare: similarity.keySquare, similarity: addressing.similarity,
+      strength: head.strength.map { values[$0] } ?? 1, into: weighting)
     content?.update(from: weighting, count: shape.paddedRows)
     // w^g (equation 7)
     if let gate = head.gate {
@@ -120,8 +118,8 @@ package struct AddressingStep: Sendable {
     }
     // w̃ (equation 8)
     if let shift = head.shift {
-      convolve(weighting, by: values + shift.lowerBound, into: scratch.shifted)
-      weighting.update(from: scratch.shifted, count: rows)
+      convolve(weighting, by: values + shift.lowerBound, into: shifted)
+      weighting.update(from: shifted, count: rows)
     }
     // w (equation 9)
     if let sharpening = head.sharpening {

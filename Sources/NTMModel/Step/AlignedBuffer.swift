@@ -14,24 +14,29 @@ package struct AlignedBuffer<Element: BinaryFloatingPoint & BitwiseCopyable>: ~C
 {
   package let base: UnsafeMutablePointer<Element>
   package let count: Int
+  /// Where what the system gave begins.
+  private let memory: UnsafeMutableRawPointer
+
+  private static var alignment: Int { 64 }
 
   /// Zeros.
   ///
   /// - Throws: `AllocationError` when the system has no room for it.
   package init(zeros count: Int) throws(AllocationError) {
-    var memory: UnsafeMutableRawPointer?
     let bytes = max(count, 1) * MemoryLayout<Element>.stride
     // Systems promise more than they have, and end the process that takes them at their word.
     guard bytes <= physicalMemory else { throw AllocationError(bytes: bytes) }
-    guard posix_memalign(&memory, 64, bytes) == 0, let memory else {
-      throw AllocationError(bytes: bytes)
-    }
-    memset(memory, 0, bytes)
-    base = memory.bindMemory(to: Element.self, capacity: count)
+    // Not posix_memalign: glibc 2.36 hardly uses again what was freed of that, so that states which
+    // come and go took twice the memory that they had.
+    guard let memory = malloc(bytes + Self.alignment) else { throw AllocationError(bytes: bytes) }
+    self.memory = memory
+    let start = memory.alignedUp(toMultipleOf: Self.alignment)
+    memset(start, 0, bytes)
+    base = start.bindMemory(to: Element.self, capacity: count)
     self.count = count
   }
 
-  deinit { free(base) }
+  deinit { free(memory) }
 
   package func copy() throws(AllocationError) -> AlignedBuffer<Element> {
     let copy = try AlignedBuffer<Element>(zeros: count)

@@ -25,6 +25,12 @@ package struct Kernels: Sendable {
   @inline(__always)
   package static func padded(_ n: Int) -> Int { (n + lanes - 1) / lanes * lanes }
 
+  /// Where element (row, column) of a matrix lies that is laid out in blocks of `lanes` rows.
+  @inline(__always)
+  package static func blockedIndex(_ row: Int, _ column: Int, columns: Int) -> Int {
+    (row / lanes * columns + column) * lanes + row % lanes
+  }
+
   /// What each call says beside the pointers: the memory's blocks and columns.
   package struct Shape: Sendable {
     package let blocks: Int
@@ -40,6 +46,15 @@ package struct Kernels: Sendable {
     table.pointee.apply(activation.function, x, y, count)
   }
 
+  /// y = W x + b for several x at once; y has room for whole vectors.
+  @inline(__always)
+  package func multiply(
+    _ map: LinearMap, _ x: UnsafePointer<UnsafePointer<Float>?>,
+    into y: UnsafePointer<UnsafeMutablePointer<Float>?>, count: Int
+  ) {
+    withUnsafePointer(to: map) { table.pointee.multiply($0, x, y, count) }
+  }
+
   @inline(__always)
   package func lstm(
     gates: UnsafePointer<Float>, cellBefore: UnsafePointer<Float>,
@@ -48,13 +63,33 @@ package struct Kernels: Sendable {
     table.pointee.lstm(gates, cellBefore, cell, hidden, units)
   }
 
-  /// - Returns: |k + offset|²
+  /// Of several keys.
   @inline(__always)
+  package func similarity(
+    _ memory: UnsafePointer<Float>, _ shape: Shape, keys: UnsafePointer<UnsafePointer<Float>?>,
+    count: Int, offset: Float, dots: UnsafePointer<UnsafeMutablePointer<Float>?>,
+    squares: UnsafeMutablePointer<Float>, keySquares: UnsafeMutablePointer<Float>
+  ) {
+    table.pointee.similarity(
+      memory, shape.blocks, shape.columns, keys, count, offset, dots, squares, keySquares)
+  }
+
+  /// Of one key.
+  ///
+  /// - Returns: |k + offset|²
   package func similarity(
     _ memory: UnsafePointer<Float>, _ shape: Shape, key: UnsafePointer<Float>, offset: Float,
     dots: UnsafeMutablePointer<Float>, squares: UnsafeMutablePointer<Float>
   ) -> Float {
-    table.pointee.similarity(memory, shape.blocks, shape.columns, key, offset, dots, squares)
+    var keySquare: Float = 0
+    withUnsafePointer(to: Optional(key)) { keys in
+      withUnsafePointer(to: Optional(dots)) { dots in
+        similarity(
+          memory, shape, keys: keys, count: 1, offset: offset, dots: dots, squares: squares,
+          keySquares: &keySquare)
+      }
+    }
+    return keySquare
   }
 
   @inline(__always)
@@ -89,26 +124,43 @@ package struct Kernels: Sendable {
     table.pointee.sharpen(weighting, rows, sharpening, epsilon)
   }
 
-  @inline(__always)
-  package func read(
-    _ memory: UnsafePointer<Float>, _ shape: Shape, weighting: UnsafePointer<Float>,
-    into read: UnsafeMutablePointer<Float>
-  ) {
-    table.pointee.read(memory, shape.blocks, shape.columns, weighting, read)
-  }
-
+  /// Reads and writes in one sweep.
+  ///
+  /// - Parameter sums: room for `lanes` · M values for each read
   /// - Returns: whether all that was written is finite
   @inline(__always)
-  package func write(
+  package func use(
     from: UnsafePointer<Float>, to: UnsafeMutablePointer<Float>, _ shape: Shape,
-    heads: UnsafePointer<HeadWrite>, count: Int
+    reads: UnsafePointer<HeadRead>, readCount: Int, writes: UnsafePointer<HeadWrite>,
+    writeCount: Int, sums: UnsafeMutablePointer<Float>
   ) -> Bool {
-    table.pointee.write(from, to, shape.blocks, shape.columns, heads, count)
+    table.pointee.use(
+      from, to, shape.blocks, shape.columns, reads, readCount, writes, writeCount, sums)
   }
 
   @inline(__always)
   package func areFinite(_ values: UnsafePointer<Float>, count: Int) -> Bool {
     table.pointee.all_finite(values, count)
+  }
+}
+
+/// y = W x + b, packed.
+package typealias LinearMap = ntm_linear
+
+extension LinearMap {
+  package init(
+    packed weights: UnsafePointer<Float>, bias: UnsafePointer<Float>, inputs: Int, outputs: Int
+  ) {
+    self.init(weights: weights, bias: bias, inputs: inputs, outputs: outputs)
+  }
+}
+
+/// One head's reading: its weighting (padded rows) and where r (M) goes.
+package typealias HeadRead = ntm_read
+
+extension HeadRead {
+  package init(by weighting: UnsafePointer<Float>, into read: UnsafeMutablePointer<Float>) {
+    self.init(weighting: weighting, read: read)
   }
 }
 

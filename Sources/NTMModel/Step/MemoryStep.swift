@@ -42,53 +42,107 @@ package struct MemoryStep: Sendable {
   ///
   /// - Returns: whether all of M_t is finite; weightings and reads are the caller's to check.
   func run(state: borrowing State, workspace: inout Workspace) -> Bool {
-    let layout = state.layout
-    let values = UnsafePointer(workspace.parameters)
-    let order = configuration.dialect.memoryOrder
-    let shape = addressing.shape
-    let scratch = AddressingStep.Scratch(
-      dots: workspace.dots, squares: workspace.squares, shifted: workspace.shifted)
-    let next = workspace.next.pointer(layout.memory)
-    var memory = UnsafePointer(state.pointer(layout.memory))
+    let next = workspace.next.pointer(state.layout.memory)
+    var memory = UnsafePointer(state.pointer(state.layout.memory))
+    var (first, readCount) = (0, 0)
     var isFinite = true
-    var readCount = 0
-    var writeCount = 0
-
-    /// M ← the memory with `count` heads' writes applied at once, beginning with write `first`.
-    func write(_ first: Int, _ count: Int) {
-      let writes = UnsafePointer(workspace.writes + first)
+    // Heads that address the same memory go through it together.
+    while first < heads.count {
+      let end = endOfGroup(first)
+      address(first..<end, memory, state: state, workspace: &workspace)
+      let (reads, writes) = gather(first..<end, &readCount, workspace: &workspace)
       isFinite =
-        kernels.write(from: memory, to: next, shape, heads: writes, count: count) && isFinite
-      memory = UnsafePointer(next)
+        use(memory, to: next, reads: reads, writes: writes, workspace: &workspace) && isFinite
+      if writes > 0 { memory = UnsafePointer(next) }
+      first = end
     }
+    if memory != UnsafePointer(next) {
+      let shape = addressing.shape
+      next.update(from: memory, count: shape.paddedRows * shape.columns)
+    }
+    return isFinite
+  }
 
-    for index in 0..<heads.count {
-      let head = configuration.heads[index]
-      let weighting = workspace.next.pointer(layout.weightings, index)
+  /// Where the heads from `first` on end that address the same memory.
+  private func endOfGroup(_ first: Int) -> Int {
+    guard configuration.dialect.memoryOrder == .sequential else { return heads.count }
+    let writer = (first..<heads.count).first { configuration.heads[$0].writes }
+    return writer.map { $0 + 1 } ?? heads.count
+  }
+
+  /// w_t of some heads.
+  private func address(
+    _ group: Range<Int>, _ memory: UnsafePointer<Float>, state: borrowing State,
+    workspace: inout Workspace
+  ) {
+    let values = UnsafePointer(workspace.parameters)
+    let shape = addressing.shape
+    for index in group {
+      workspace.keys[index] = values + heads[index].key.lowerBound
+      workspace.dots[index] = workspace.similarities + index * shape.paddedRows
+    }
+    addressing.kernels.similarity(
+      memory, shape, keys: workspace.keys + group.lowerBound, count: group.count,
+      offset: addressing.addressing.similarity.offset, dots: workspace.dots + group.lowerBound,
+      squares: workspace.squares, keySquares: workspace.keySquares + group.lowerBound)
+    for index in group {
       addressing.address(
-        memory, with: heads[index], values: values,
-        before: state.pointer(layout.weightings, index), scratch: scratch, into: weighting)
+        AddressingStep.Similarity(
+          dots: workspace.similarities + index * shape.paddedRows, squares: workspace.squares,
+          keySquare: workspace.keySquares[index]),
+        with: heads[index], values: values,
+        before: state.pointer(state.layout.weightings, index), shifted: workspace.shifted,
+        into: workspace.next.pointer(state.layout.weightings, index))
+    }
+  }
+
+  /// What some heads read and write, into `workspace.headReads` and `headWrites`.
+  ///
+  /// - Parameter readCount: of the heads so far
+  /// - Returns: how many read and write
+  private func gather(
+    _ group: Range<Int>, _ readCount: inout Int, workspace: inout Workspace
+  ) -> (reads: Int, writes: Int) {
+    let values = UnsafePointer(workspace.parameters)
+    var (reads, writes) = (0, 0)
+    for index in group {
+      let head = configuration.heads[index]
+      let weighting = UnsafePointer(
+        workspace.next.pointer(workspace.next.layout.weightings, index))
       if head.reads {
-        kernels.read(
-          memory, shape, weighting: weighting,
-          into: workspace.next.pointer(layout.reads, readCount))
+        workspace.headReads[reads] = HeadRead(
+          by: weighting, into: workspace.next.pointer(workspace.next.layout.reads, readCount))
+        reads += 1
         readCount += 1
       }
       if head.writes, let add = heads[index].add {
-        workspace.writes[writeCount] = HeadWrite(
+        workspace.headWrites[writes] = HeadWrite(
           by: weighting,
           erasing: heads[index].erase.map { values + $0.lowerBound } ?? workspace.noErase,
           adding: values + add.lowerBound)
-        writeCount += 1
-        if order == .sequential { write(writeCount - 1, 1) }
+        writes += 1
       }
     }
-    if writeCount == 0 {
-      next.update(from: memory, count: shape.paddedRows * shape.columns)
-    } else if order == .combined {
-      write(0, writeCount)
-    } else if order == .parallel {
-      for index in 0..<writeCount { write(index, 1) }
+    return (reads, writes)
+  }
+
+  /// Reads from `memory`, and writes from there to `next`: at once, or one head after another where the
+  /// dialect has that.
+  ///
+  /// - Returns: whether all that was written is finite
+  private func use(
+    _ memory: UnsafePointer<Float>, to next: UnsafeMutablePointer<Float>, reads: Int, writes: Int,
+    workspace: inout Workspace
+  ) -> Bool {
+    let atOnce = configuration.dialect.memoryOrder == .parallel ? min(writes, 1) : writes
+    var isFinite = kernels.use(
+      from: memory, to: next, addressing.shape, reads: workspace.headReads, readCount: reads,
+      writes: workspace.headWrites, writeCount: atOnce, sums: workspace.sums)
+    for index in atOnce..<max(atOnce, writes) {
+      isFinite =
+        kernels.use(
+          from: next, to: next, addressing.shape, reads: workspace.headReads, readCount: 0,
+          writes: workspace.headWrites + index, writeCount: 1, sums: workspace.sums) && isFinite
     }
     return isFinite
   }

@@ -24,7 +24,6 @@ public final class Model: Sendable {
     configuration: Configuration, weights: consuming Weights, start: consuming State,
     kernels: Kernels = .best
   ) {
-    BLAS.prepare()
     self.configuration = configuration
     self.kernels = kernels
     stateLayout = start.layout
@@ -33,6 +32,11 @@ public final class Model: Sendable {
     self.weights = weights
     self.start = start
   }
+
+  /// Names what computes a step: whoever has the same name gives the same bits for the same model,
+  /// state and inputs, on every processor. Another one may differ in the last of them. To be raised
+  /// with every change of the code that may change a bit of a step's result.
+  public static let arithmetic = "2"
 
   /// Trained values, without the start state.
   public var parameterCount: Int { weights.layout.tensors.reduce(0) { $0 + $1.count } }
@@ -61,14 +65,79 @@ public final class Model: Sendable {
   public func step(
     _ input: borrowing Span<Float>, state: inout State, workspace: inout Workspace
   ) throws(StepError) {
-    precondition(
-      state.layout == stateLayout && workspace.owner == ObjectIdentifier(self),
-      "state and workspace must be of this model")
-    try check(input)
-    controller.run(input, weights: weights, state: state, workspace: &workspace)
-    weights.apply(
-      weights.layout.heads, workspace.outputInput, into: workspace.rawParameters,
-      scratch: workspace.products.base)
+    let error = input.withUnsafeBufferPointer { input in
+      withUnsafeMutablePointer(to: &state) { state in
+        withUnsafeMutablePointer(to: &workspace) { workspace in
+          var member = StepMember(input, state: state, workspace: workspace)
+          withUnsafeMutablePointer(to: &member) {
+            step(UnsafeMutableBufferPointer(start: $0, count: 1))
+          }
+          return member.error
+        }
+      }
+    }
+    if let error { throw error }
+  }
+
+  /// Advances several states by one input each. The bits are those of steps one by one; it is faster
+  /// where the weights are more than a cache holds, because they are read once for all.
+  ///
+  /// - Parameter members: each with a state and a workspace of its own; those whose step is refused
+  ///   have an error then, and the state that they had, bit for bit.
+  public func step(_ members: UnsafeMutableBufferPointer<StepMember>) {
+    for index in members.indices {
+      precondition(
+        members[index].state.pointee.layout == stateLayout
+          && members[index].workspace.pointee.owner == ObjectIdentifier(self),
+        "state and workspace must be of this model")
+      let input = members[index].input
+      members[index].proceed { state, workspace throws(StepError) in
+        try check(input)
+        controller.gatherInput(input, state: state, workspace: workspace)
+      }
+    }
+    for layer in 0..<configuration.controller.layers {
+      for index in members.indices {
+        members[index].proceed { controller.prepare(layer, state: $0, workspace: $1) }
+      }
+      kernels.multiply(
+        weights.map(weights.layout.controller[layer]), members, from: { $0.controllerInput },
+        to: { $0.gates })
+      for index in members.indices {
+        members[index].proceed { controller.activate(layer, state: $0, workspace: $1) }
+      }
+    }
+    kernels.multiply(
+      weights.map(weights.layout.heads), members, from: { $0.outputInput }, to: { $0.rawParameters }
+    )
+    for index in members.indices {
+      members[index].proceed { state, workspace throws(StepError) in
+        try useMemory(state, &workspace)
+      }
+    }
+    kernels.multiply(
+      weights.map(weights.layout.output), members, from: { $0.outputInput },
+      to: { $0.logitsPointer })
+    for index in members.indices {
+      members[index].proceed { _, workspace throws(StepError) in try finish(workspace) }
+      if members[index].error == nil {
+        swap(
+          &members[index].state.pointee.buffer, &members[index].workspace.pointee.next.buffer)
+      }
+    }
+  }
+
+  private func check(_ input: UnsafeBufferPointer<Float>) throws(StepError) {
+    guard input.count == configuration.inputSize else {
+      throw .wrongInputSize(expected: configuration.inputSize, got: input.count)
+    }
+    for index in 0..<input.count where !input[index].isFinite {
+      throw .nonFiniteInput(index: index)
+    }
+  }
+
+  /// From the heads' raw parameters to w_t, r_t and M_t, and what the output is made of.
+  private func useMemory(_ state: borrowing State, _ workspace: inout Workspace) throws(StepError) {
     memory.activate(raw: workspace.rawParameters, values: workspace.parameters)
     // The raw ones too: a clip would hide that they, or h_t before them, are infinite.
     let parameterCount = weights.layout.heads.outputs
@@ -83,40 +152,26 @@ public final class Model: Sendable {
     else {
       throw .nonFiniteResult(.weightings)
     }
-    try computeOutput(&workspace)
-    swap(&state.buffer, &workspace.next.buffer)
-  }
-
-  private func check(_ input: borrowing Span<Float>) throws(StepError) {
-    guard input.count == configuration.inputSize else {
-      throw .wrongInputSize(expected: configuration.inputSize, got: input.count)
-    }
-    for index in 0..<input.count where !input[index].isFinite {
-      throw .nonFiniteInput(index: index)
+    guard configuration.dialect.output.source == .hiddenAndReads else { return }
+    let columns = configuration.memory.columns
+    let reads = workspace.outputInput + configuration.controller.units
+    for read in 0..<stateLayout.reads.rows {
+      (reads + read * columns).update(
+        from: workspace.next.pointer(stateLayout.reads, read), count: columns)
     }
   }
 
-  /// σ(linear([h_t, r_t…]))
-  private func computeOutput(_ workspace: inout Workspace) throws(StepError) {
-    let map = weights.layout.output
-    if configuration.dialect.output.source == .hiddenAndReads {
-      let columns = configuration.memory.columns
-      let reads = workspace.outputInput + configuration.controller.units
-      for read in 0..<stateLayout.reads.rows {
-        (reads + read * columns).update(
-          from: workspace.next.pointer(stateLayout.reads, read), count: columns)
-      }
-    }
-    weights.apply(
-      map, workspace.outputInput, into: workspace.logitsPointer, scratch: workspace.products.base)
+  /// From the logits to the output.
+  private func finish(_ workspace: borrowing Workspace) throws(StepError) {
+    let count = weights.layout.output.outputs
     if let clip = configuration.dialect.output.clip {
-      MemoryStep.clip(workspace.logitsPointer, count: map.outputs, to: clip)
+      MemoryStep.clip(workspace.logitsPointer, count: count, to: clip)
     }
     kernels.apply(
       configuration.dialect.output.activation, workspace.logitsPointer, workspace.outputPointer,
-      count: map.outputs)
-    guard kernels.areFinite(workspace.logitsPointer, count: map.outputs),
-      kernels.areFinite(workspace.outputPointer, count: map.outputs)
+      count: count)
+    guard kernels.areFinite(workspace.logitsPointer, count: count),
+      kernels.areFinite(workspace.outputPointer, count: count)
     else { throw .nonFiniteResult(.output) }
   }
 }

@@ -67,6 +67,6 @@ public final class StateLayout: Equatable, Sendable {
   /// Where memory element (row, column) lies.
   @inline(__always)
   func memoryIndex(_ row: Int, _ column: Int) -> Int {
-    (row / Kernels.lanes * memory.columns + column) * Kernels.lanes + row % Kernels.lanes
+    Kernels.blockedIndex(row, column, columns: memory.columns)
   }
 }

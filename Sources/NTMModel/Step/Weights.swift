@@ -13,6 +13,8 @@ package struct Weights: ~Copyable, Sendable {
     }
 
     package var count: Int { shape.reduce(1, *) }
+    /// Floats that it takes where it lies: those of whole vectors of rows.
+    package var room: Int { shape.dropFirst().reduce(Kernels.padded(shape[0]), *) }
     /// Values of one row: the last dimension.
     var rowCount: Int { shape.last ?? 1 }
   }
@@ -41,8 +43,9 @@ package struct Weights: ~Copyable, Sendable {
     package init(_ configuration: Configuration) {
       var end = 0
       func tensor(_ name: String, _ shape: [Int]) -> Tensor {
-        defer { end += Kernels.padded(shape.reduce(1, *)) }
-        return Tensor(name: name, shape: shape, offset: end)
+        let tensor = Tensor(name: name, shape: shape, offset: end)
+        end += tensor.room
+        return tensor
       }
       func linear(_ name: String, outputs: Int, inputs: Int) -> Linear {
         Linear(
@@ -70,22 +73,22 @@ package struct Weights: ~Copyable, Sendable {
   }
 
   let layout: Layout
-  /// In double precision, because products are (see `BLAS`); every value is a float32.
-  private let buffer: AlignedBuffer<Double>
+  /// Tensors at their offsets, those of two dimensions in panels (see `place`).
+  private let buffer: AlignedBuffer<Float>
 
   /// - Parameter fill: writes the values of a range of one tensor, counted row-major, at the
   ///   pointer
   init(
     layout: Layout, fill: (Tensor, Range<Int>, UnsafeMutablePointer<Float>) throws -> Void
   ) throws {
-    let buffer = try AlignedBuffer<Double>(zeros: layout.count)
+    let buffer = try AlignedBuffer<Float>(zeros: layout.count)
     for tensor in layout.tensors {
       let row = UnsafeMutablePointer<Float>.allocate(capacity: tensor.rowCount)
       defer { row.deallocate() }
       for start in stride(from: 0, to: tensor.count, by: tensor.rowCount) {
         try fill(tensor, start..<start + tensor.rowCount, row)
         for index in 0..<tensor.rowCount {
-          buffer.base[tensor.offset + start + index] = Double(row[index])
+          buffer.base[Self.place(start + index, of: tensor)] = row[index]
         }
       }
     }
@@ -93,35 +96,28 @@ package struct Weights: ~Copyable, Sendable {
     self.buffer = buffer
   }
 
-  @inline(__always)
-  private func pointer(_ tensor: Tensor) -> UnsafePointer<Double> {
-    UnsafePointer(buffer.base + tensor.offset)
+  /// Where a value lies, counted row-major: a matrix is in panels of `Kernels.lanes` rows, of each the
+  /// first column, then the second, and so on.
+  private static func place(_ index: Int, of tensor: Tensor) -> Int {
+    guard tensor.shape.count == 2 else { return tensor.offset + index }
+    let (row, column) = index.quotientAndRemainder(dividingBy: tensor.rowCount)
+    return tensor.offset + Kernels.blockedIndex(row, column, columns: tensor.rowCount)
   }
 
   /// Shows a tensor's values in order, row by row.
   func readChunks(of tensor: Tensor, _ show: (UnsafeBufferPointer<Float>) -> Void) {
-    let values = pointer(tensor)
     for start in stride(from: 0, to: tensor.count, by: tensor.rowCount) {
-      let row = (start..<start + tensor.rowCount).map { Float(values[$0]) }
+      let row = (start..<start + tensor.rowCount).map {
+        buffer.base[Self.place($0, of: tensor)]
+      }
       row.withUnsafeBufferPointer(show)
     }
   }
 
-  /// y = W x + b, rounded once.
-  ///
-  /// - Parameters:
-  ///   - x: inputs
-  ///   - y: outputs
-  ///   - scratch: room for inputs + outputs values
-  func apply(
-    _ map: Linear, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>,
-    scratch: UnsafeMutablePointer<Double>
-  ) {
-    let sums = scratch + map.inputs
-    for index in 0..<map.inputs { scratch[index] = Double(x[index]) }
-    sums.update(from: pointer(map.bias), count: map.outputs)
-    BLAS.multiplyAdd(
-      pointer(map.weight), rows: map.outputs, columns: map.inputs, scratch, into: sums)
-    for index in 0..<map.outputs { y[index] = Float(sums[index]) }
+  /// A map as the kernels take it, valid as long as the weights.
+  func map(_ linear: Linear) -> LinearMap {
+    LinearMap(
+      packed: buffer.base + linear.weight.offset, bias: buffer.base + linear.bias.offset,
+      inputs: linear.inputs, outputs: linear.outputs)
   }
 }

@@ -10,18 +10,19 @@ public struct Workspace: ~Copyable, @unchecked Sendable {
   /// that a step which fails has touched nothing.
   var next: State
 
-  /// The writes of a step, one per write head in their order.
-  let writes: UnsafeMutablePointer<HeadWrite>
-
-  /// Room for the inputs and outputs of any of the model's linear maps, in double precision.
-  let products: AlignedBuffer<Double>
+  /// What heads that are computed together read and write.
+  let headReads: UnsafeMutablePointer<HeadRead>
+  let headWrites: UnsafeMutablePointer<HeadWrite>
+  /// Of each head, where its key is, and its similarities go.
+  let keys: UnsafeMutablePointer<UnsafePointer<Float>?>
+  let dots: UnsafeMutablePointer<UnsafeMutablePointer<Float>?>
 
   private let buffer: AlignedBuffer<Float>
   private let parts: Parts
 
   private struct Parts: Sendable {
-    var controllerInput = 0, gates = 0, rawParameters = 0, parameters = 0, dots = 0, squares = 0,
-      shifted = 0
+    var controllerInput = 0, gates = 0, rawParameters = 0, parameters = 0, similarities = 0,
+      squares = 0, keySquares = 0, shifted = 0, sums = 0
     var outputInput = 0, logits = 0, output = 0, noErase = 0
     var logitCount = 0
     var hiddenCount = 0
@@ -44,9 +45,12 @@ public struct Workspace: ~Copyable, @unchecked Sendable {
     parts.gates = take(map.controller.map(\.outputs).max() ?? 0)
     parts.rawParameters = take(map.heads.outputs)
     parts.parameters = take(map.heads.outputs)
-    parts.dots = take(rows)
+    let heads = configuration.heads.count
+    parts.similarities = take(heads * Kernels.padded(rows))
     parts.squares = take(rows)
+    parts.keySquares = take(heads)
     parts.shifted = take(rows)
+    parts.sums = take(configuration.readCount * configuration.memory.columns * Kernels.lanes)
     parts.outputInput = take(map.output.inputs)
     parts.logits = take(map.output.outputs)
     parts.output = take(map.output.outputs)
@@ -54,19 +58,24 @@ public struct Workspace: ~Copyable, @unchecked Sendable {
     parts.logitCount = map.output.outputs
     parts.hiddenCount = configuration.controller.units
     parts.parameterCount = map.heads.outputs
-    let maps = map.controller + [map.heads, map.output]
-    let products = try AlignedBuffer<Double>(zeros: maps.map { $0.inputs + $0.outputs }.max() ?? 0)
     let buffer = try AlignedBuffer<Float>(zeros: end)
     let next = try State(layout: layout)
     self.owner = owner
     self.parts = parts
-    self.products = products
     self.buffer = buffer
     self.next = next
-    writes = .allocate(capacity: configuration.heads.count)
+    headReads = .allocate(capacity: heads)
+    headWrites = .allocate(capacity: heads)
+    keys = .allocate(capacity: heads)
+    dots = .allocate(capacity: heads)
   }
 
-  deinit { writes.deallocate() }
+  deinit {
+    headReads.deallocate()
+    headWrites.deallocate()
+    keys.deallocate()
+    dots.deallocate()
+  }
 
   // MARK: What a step leaves
 
@@ -98,8 +107,14 @@ public struct Workspace: ~Copyable, @unchecked Sendable {
   var gates: UnsafeMutablePointer<Float> { buffer.base + parts.gates }
   var rawParameters: UnsafeMutablePointer<Float> { buffer.base + parts.rawParameters }
   var parameters: UnsafeMutablePointer<Float> { buffer.base + parts.parameters }
-  var dots: UnsafeMutablePointer<Float> { buffer.base + parts.dots }
+  /// k · M(i) of each head
+  var similarities: UnsafeMutablePointer<Float> { buffer.base + parts.similarities }
+  /// |M(i)|²
   var squares: UnsafeMutablePointer<Float> { buffer.base + parts.squares }
+  /// |k|² of each head
+  var keySquares: UnsafeMutablePointer<Float> { buffer.base + parts.keySquares }
+  /// Room for what is read.
+  var sums: UnsafeMutablePointer<Float> { buffer.base + parts.sums }
   var shifted: UnsafeMutablePointer<Float> { buffer.base + parts.shifted }
   /// [h_t, r_t…]
   var outputInput: UnsafeMutablePointer<Float> { buffer.base + parts.outputInput }

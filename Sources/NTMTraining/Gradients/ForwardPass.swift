@@ -121,9 +121,10 @@ struct ForwardPass {
     /// The next version of the memory: `count` heads' writes at once, beginning with the next one.
     func write(_ count: Int) {
       writes.withUnsafeBufferPointer { writes in
-        _ = tape.kernels.write(
+        _ = tape.kernels.use(
           from: tape.memory(sequence, version), to: tape.memory(sequence, version + 1), shape,
-          heads: writes.baseAddress! + writeCount, count: count)
+          reads: [], readCount: 0, writes: writes.baseAddress! + writeCount, writeCount: count,
+          sums: tape.sums)
       }
       version += 1
       writeCount += count
@@ -134,16 +135,23 @@ struct ForwardPass {
       let place = index * tape.rows
       let memory = UnsafePointer(tape.memory(sequence, version))
       let weighting = tape.weightings(step + 1, sequence) + place
+      let parameters = memoryStep.heads[index]
+      let keySquare = tape.kernels.similarity(
+        memory, shape, key: values + parameters.key.lowerBound,
+        offset: memoryStep.addressing.addressing.similarity.offset, dots: tape.dots,
+        squares: tape.squares)
       memoryStep.addressing.address(
-        memory, with: memoryStep.heads[index], values: values,
-        before: tape.weightings(step, sequence) + place,
-        scratch: AddressingStep.Scratch(
-          dots: tape.dots, squares: tape.squares, shifted: tape.shifted(step, sequence) + place),
-        into: weighting, content: tape.content(step, sequence) + place)
+        AddressingStep.Similarity(
+          dots: tape.dots, squares: tape.squares, keySquare: keySquare),
+        with: parameters, values: values, before: tape.weightings(step, sequence) + place,
+        shifted: tape.shifted(step, sequence) + place, into: weighting,
+        content: tape.content(step, sequence) + place)
       if head.reads {
-        tape.kernels.read(
-          memory, shape, weighting: weighting,
-          into: tape.reads(step + 1, sequence) + readCount * shape.columns)
+        var read = HeadRead(
+          by: weighting, into: tape.reads(step + 1, sequence) + readCount * shape.columns)
+        _ = tape.kernels.use(
+          from: memory, to: tape.memory(sequence, version), shape, reads: &read, readCount: 1,
+          writes: writes, writeCount: 0, sums: tape.sums)
         readCount += 1
       }
       if head.writes && order == .sequential { write(1) }

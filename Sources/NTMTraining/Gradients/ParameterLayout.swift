@@ -13,8 +13,9 @@ package struct ParameterLayout: Sendable {
     weights = Weights.Layout(configuration)
     var end = weights.count
     start = StateLayout(configuration).parts.map { part in
-      defer { end += Kernels.padded(part.valueCount) }
-      return Weights.Tensor(name: "start.\(part.name)", shape: part.shape, offset: end)
+      let tensor = Weights.Tensor(name: "start.\(part.name)", shape: part.shape, offset: end)
+      end += tensor.room
+      return tensor
     }
     count = end
   }

@@ -38,6 +38,7 @@ final class Tape {
     var output = 0
     var noErase = 0
     var scratch = 0
+    var sums = 0
   }
 
   /// - Parameters:
@@ -83,6 +84,7 @@ final class Tape {
     places.output = take(steps, batch, configuration.outputSize)
     places.noErase = take(configuration.memory.columns)
     places.scratch = take(2, rows)
+    places.sums = take(configuration.memory.columns, Kernels.lanes)
     self.places = places
     buffer = try AlignedBuffer<Float>(zeros: end)
   }
@@ -156,6 +158,8 @@ final class Tape {
 
   var dots: UnsafeMutablePointer<Float> { buffer.base + places.scratch }
   var squares: UnsafeMutablePointer<Float> { buffer.base + places.scratch + rows }
+  /// Room for what one head reads.
+  var sums: UnsafeMutablePointer<Float> { buffer.base + places.sums }
 
   /// Where memory element (row, column) lies.
   func memoryIndex(_ row: Int, _ column: Int) -> Int {

@@ -52,7 +52,7 @@ extension ParameterVector {
     let stored = zip(layout.start, configuration.start.parts).filter { $1.value == .stored }
     var ranges: [Range<Int>] = []
     for tensor in layout.weights.tensors + stored.map(\.0) where tensor.count > 0 {
-      let end = tensor.offset + Kernels.padded(tensor.count)
+      let end = tensor.offset + tensor.room
       if let last = ranges.last, last.upperBound == tensor.offset {
         ranges[ranges.count - 1] = last.lowerBound..<end
       } else {
