@@ -1,7 +1,7 @@
 # The server in a slim image: no Swift runtime, no shell tools beyond Debian's own, no root.
 #
 #   docker build -t ntm .
-#   docker run --rm -p 8080:8080 ntm
+#   docker run --rm -p 8080:8080 -v ntm:/var/lib/ntm ntm
 
 ARG SWIFT_IMAGE=swift:6.3-bookworm
 ARG RUNTIME_IMAGE=debian:bookworm-slim
@@ -9,7 +9,8 @@ ARG RUNTIME_IMAGE=debian:bookworm-slim
 FROM ${SWIFT_IMAGE} AS build
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libgnutls28-dev libmicrohttpd-dev libopenblas-serial-dev pkg-config zlib1g-dev \
+      libgnutls28-dev libmicrohttpd-dev libopenblas-serial-dev libsqlite3-dev pkg-config \
+      zlib1g-dev \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /ntm
 # Dependencies change less often than sources: this layer is kept while only code changes.
@@ -30,13 +31,17 @@ LABEL org.opencontainers.image.title="ntm" \
 # needs none, and this flavour keeps no pool (its allocator is locked, as callers require).
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libgnutls30 libmicrohttpd12 libopenblas0-serial zlib1g \
+      libgnutls30 libmicrohttpd12 libopenblas0-serial libsqlite3-0 zlib1g \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* /var/log/*
 COPY --from=build /usr/local/bin/ntm /usr/local/bin/ntm
 COPY Models /usr/share/ntm/Models
+# Sessions survive the container where this is a volume that does.
+RUN install -d -m 0700 -o 65532 -g 65532 /var/lib/ntm
+VOLUME /var/lib/ntm
 ENV NTM_HOST=0.0.0.0 \
     NTM_PORT=8080 \
-    NTM_MODELS=/usr/share/ntm/Models
+    NTM_MODELS=/usr/share/ntm/Models \
+    NTM_STORE=sqlite:/var/lib/ntm/sessions.sqlite
 # A number, so that an orchestrator can see that it is not root; no entry in /etc/passwd is needed.
 USER 65532:65532
 EXPOSE 8080

@@ -10,7 +10,7 @@ DOCKER ?= docker
 SWIFT_SOURCES := Package.swift Sources Tests
 SHELL_SCRIPTS := .ci/run $(wildcard scripts/*.sh examples/*.sh)
 
-.PHONY: help run test build format lint test-thread-sanitizer contract check-contract check-inspector bench-train bench-stall image clean dependencies
+.PHONY: help run test build format lint test-thread-sanitizer contract check-contract check-inspector check-durability crash-test bench-train bench-stall bench-durability bench-sessions image clean dependencies
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,12 @@ check-contract: ## hold a running server to openapi.yaml (options: ARGS=--long)
 check-inspector: ## test the inspector page in a browser
 	@scripts/check-inspector.sh
 
+check-durability: ## kill servers and break their disks, in minutes
+	@scripts/check-durability.sh
+
+crash-test: ## kill a server 200 times with each durability, and look for what was lost
+	@scripts/check-durability.sh --long
+
 # PyTorch is Debian's. The library's own choice of kernels is what its users get.
 bench-train: build ## compare the speed of training with PyTorch's
 	@/usr/bin/python3 -c 'import torch' 2>/dev/null || scripts/install-dependencies.sh python3-torch
@@ -54,6 +60,14 @@ bench-train: build ## compare the speed of training with PyTorch's
 bench-stall: build ## measure what one client's long request costs another's short ones
 	@scripts/install-dependencies.sh wrk
 	@Benchmarks/stall/compare.py --ntm "$$(swift build -c release $(SWIFT_FLAGS) --show-bin-path)/ntm" $(ARGS)
+
+bench-durability: build ## measure what saving sessions costs
+	@scripts/install-dependencies.sh wrk
+	@Benchmarks/durability/compare.py --ntm "$$(swift build -c release $(SWIFT_FLAGS) --show-bin-path)/ntm" --markdown Benchmarks/README.md $(ARGS)
+
+bench-sessions: build ## measure a server that has a million stored sessions
+	@scripts/install-dependencies.sh wrk
+	@Benchmarks/durability/many_sessions.py --ntm "$$(swift build -c release $(SWIFT_FLAGS) --show-bin-path)/ntm" $(ARGS)
 
 image: ## build the container image ntm
 	$(DOCKER) build --tag ntm .

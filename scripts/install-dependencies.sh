@@ -43,6 +43,7 @@ missing_packages() {
   pkg-config --exists libmicrohttpd 2>/dev/null || echo libmicrohttpd-dev
   pkg-config --exists gnutls 2>/dev/null || echo libgnutls28-dev
   pkg-config --exists openblas 2>/dev/null || echo libopenblas-dev
+  pkg-config --exists sqlite3 2>/dev/null || echo libsqlite3-dev
   pkg-config --exists zlib 2>/dev/null || echo zlib1g-dev
   case $(swift package --version 2>&1) in
     *'loading shared libraries'*) echo "$TOOLCHAIN_PACKAGES" ;;
@@ -83,11 +84,11 @@ check_with_brew() {
 }
 
 check_with_pkg_config() {
-  if pkg-config --exists gnutls libmicrohttpd openblas zlib 2>/dev/null; then return; fi
+  if pkg-config --exists gnutls libmicrohttpd openblas sqlite3 zlib 2>/dev/null; then return; fi
   die 'These are needed, with their headers and pkg-config files:' '' \
-    '  pkg-config, libmicrohttpd (0.9.75 or newer, with GnuTLS), OpenBLAS with CBLAS, zlib' '' \
-    'Fedora: dnf install pkgconf-pkg-config gnutls-devel libmicrohttpd-devel openblas-devel zlib-devel' \
-    'Arch:   pacman -S pkgconf gnutls libmicrohttpd blas-openblas zlib'
+    '  pkg-config, libmicrohttpd (0.9.75 or newer, with GnuTLS), OpenBLAS with CBLAS, SQLite, zlib' '' \
+    'Fedora: dnf install pkgconf-pkg-config gnutls-devel libmicrohttpd-devel openblas-devel sqlite-devel zlib-devel' \
+    'Arch:   pacman -S pkgconf gnutls libmicrohttpd blas-openblas sqlite zlib'
 }
 
 require_toolchain

@@ -15,16 +15,17 @@ free_port() {
 start_server() {
   local port
   make build
+  store=$(mktemp -d)
   port=$(free_port)
   # shellcheck disable=SC2034  # for who sources this
   url=http://127.0.0.1:$port
   # shellcheck disable=SC2086  # the words of the flags
   "$(swift build -c release ${SWIFT_FLAGS:-} --show-bin-path)/ntm" serve --models Models \
-    --host 127.0.0.1 --port "$port" "$@" &
+    --host 127.0.0.1 --port "$port" --store "sqlite:$store/sessions.sqlite" "$@" &
   server=$!
   # Where a step fails the server is still there; where none does it is not, which is no failure.
   # shellcheck disable=SC2064  # this server, now
-  trap "kill $server 2>/dev/null || true" EXIT
+  trap "kill $server 2>/dev/null || true; rm -rf '$store'" EXIT
   curl -fsS --retry 20 --retry-delay 1 --retry-connrefused --output /dev/null "$url/livez"
 }
 
@@ -34,6 +35,7 @@ stop_server() {
   kill -TERM "$server"
   wait "$server" || code=$?
   trap - EXIT
+  rm -rf "$store"
   if [ "$code" -ne 0 ]; then
     echo "The server exits with $code on SIGTERM." >&2
     return 1

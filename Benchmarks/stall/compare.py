@@ -38,7 +38,8 @@ class Server:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = subprocess.Popen(
-            [ntm, "serve", "--models", models, "--port", str(self.port), "--log-level", "error"])
+            [ntm, "serve", "--models", models, "--port", str(self.port), "--store", "memory",
+             "--log-level", "error"])
         for _ in range(100):
             try:
                 self.request("GET", "/livez")

@@ -9,7 +9,11 @@ struct Application: HTTPHandler {
   private let metrics: HTTPMetrics
   private let logger: Logger
 
-  init(pool: ModelPool, sessions: SessionTable, options: ServiceOptions, logger: Logger) {
+  /// - Parameter keys: remembers replies to requests with keys
+  init(
+    pool: ModelPool, sessions: SessionTable, options: ServiceOptions, logger: Logger,
+    keys: IdempotencyStore = IdempotencyStore()
+  ) {
     let routes =
       ProbeRoutes(sessions: sessions).routes + InspectorRoutes().routes + ContractRoutes().routes
       + ModelRoutes(
@@ -21,7 +25,8 @@ struct Application: HTTPHandler {
       + InferenceRoutes(pool: pool, sessions: sessions, maxReply: options.maxReply).routes
     metrics = HTTPMetrics(patterns: Router.patterns(of: routes) + [MetricsRoute.path])
     router = Router(
-      routes: routes + MetricsRoute(pool: pool, sessions: sessions, http: metrics).routes)
+      routes: routes + MetricsRoute(pool: pool, sessions: sessions, http: metrics).routes,
+      keys: keys, isAtHand: { sessions.isAtHand($0) })
     admission = Admission(options)
     maxStream = options.maxStream
     accessLog = AccessLog(

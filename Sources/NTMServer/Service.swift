@@ -8,7 +8,7 @@ public struct ServiceOptions: Sendable {
   /// The longest that a session may ask to be kept without use, in seconds; nil for ever.
   public var longestKeepAlive: Double? = 24 * 3600
   public var maxSessions = 100_000
-  /// Bytes of all sessions' states.
+  /// Bytes of sessions' states in memory.
   public var maxSessionBytes = 4 << 30
   /// Bytes of the longest reply to one request.
   public var maxReply = 64 << 20
@@ -28,6 +28,11 @@ public struct ServiceOptions: Sendable {
   /// Names by which clients may call the server, beside its own.
   public var allowedHosts: [String] = []
 
+  /// Where sessions are kept.
+  public var store = StoreLocation.memory
+  /// When what changes in them counts as saved.
+  public var durability = Durability.everysec
+
   public init() {}
 
   /// Whether this can be one of `allowedOrigins`.
@@ -44,6 +49,14 @@ public struct ServiceOptions: Sendable {
   }
 }
 
+/// Where sessions are kept.
+public enum StoreLocation: Equatable, Sendable {
+  /// They end with the server.
+  case memory
+  /// In a SQLite database, which is made where there is none.
+  case sqlite(path: String)
+}
+
 /// Neural Turing Machines over HTTP: a pool of models, and sessions that own a memory each.
 public final class Service: Sendable {
   private let server: HTTPServer
@@ -52,19 +65,48 @@ public final class Service: Sendable {
   private let sessions: SessionTable
   private let reaper: Reaper
   private let keys: APIKeys?
+  private let journal: Journal
+  private let replies: IdempotencyStore
 
-  public init(pool: ModelPool, options: ServiceOptions = ServiceOptions(), logger: Logger) {
+  /// A service whose sessions are where the options say. It has the right to change them until it is
+  /// stopped.
+  ///
+  /// - Throws: `StoreError` where they can't be had: see `SessionStore.acquireLease`.
+  public convenience init(
+    pool: ModelPool, options: ServiceOptions = ServiceOptions(), logger: Logger
+  ) throws(StoreError) {
+    let store: any SessionStore =
+      switch options.store {
+      case .memory: MemorySessionStore()
+      case .sqlite(let path): try SQLiteSessionStore(path: path)
+      }
+    try self.init(pool: pool, options: options, logger: logger, store: store)
+  }
+
+  init(
+    pool: ModelPool, options: ServiceOptions, logger: Logger, store: any SessionStore
+  ) throws(StoreError) {
+    try store.acquireLease()
+    let summary = try store.summary()
     self.pool = pool
     self.logger = logger
+    journal = Journal(store, options.durability, logger)
+    replies = IdempotencyStore(try store.replies(atMost: IdempotencyStore.byteLimit))
     sessions = SessionTable(
       limits: SessionTable.Limits(
         timeToLive: options.sessionTimeToLive, sessions: options.maxSessions,
-        bytes: options.maxSessionBytes, longestKeepAlive: options.longestKeepAlive))
+        bytes: options.maxSessionBytes, longestKeepAlive: options.longestKeepAlive),
+      journal: journal, summary: summary, modelOf: { pool.model(of: $0) })
+    if summary.sessions > 0 {
+      let sessions = summary.sessions == 1 ? "session" : "sessions"
+      logger.notice("the store has \(summary.sessions) \(sessions)")
+    }
     var http = options.http
     http.log = { logger.debug("libmicrohttpd: \($0)") }
     server = HTTPServer(
       options: http,
-      handler: Application(pool: pool, sessions: sessions, options: options, logger: logger))
+      handler: Application(
+        pool: pool, sessions: sessions, options: options, logger: logger, keys: replies))
     reaper = Reaper(sessions)
     keys = options.apiKeys
   }
@@ -72,6 +114,7 @@ public final class Service: Sendable {
   /// Listens, and returns when connections are accepted.
   public func start() throws(HTTPServerError) {
     sessions.isClosed = false
+    try journal.start()
     try server.start()
     try reaper.start()
   }
@@ -107,12 +150,14 @@ public final class Service: Sendable {
   /// Makes no more sessions, and says by `/readyz` that it is about to stop; all else goes on.
   public func retire() { sessions.isClosed = true }
 
-  /// Takes no more connections or requests, lets those that are running finish, and ends.
+  /// Takes no more connections or requests, lets those that are running finish, saves what is to be
+  /// saved, and ends.
   @discardableResult
   public func stop(drainTimeout: Duration) -> HTTPServer.Ending {
     sessions.isClosed = true
     reaper.stop()
     sessions.stopWatching()
+    defer { journal.stop(saving: sessions.all, replies.replies) }
     return server.stop(drainTimeout: drainTimeout)
   }
 }

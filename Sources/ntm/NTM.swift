@@ -10,7 +10,7 @@ struct NTM: ParsableCommand {
     version: Release.version,
     subcommands: [
       Serve.self, Train.self, Eval.self, Plot.self, Run.self, Inspect.self, Import.self,
-      Health.self,
+      Sessions.self, Health.self,
     ])
 
   static func main() {

@@ -37,16 +37,35 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     help: "Let requests load and unload models, and SIGHUP read the folder of models again.")
   var allowModelAdmin = false
 
-  @Option(help: "Time without use after which a session ends.")
-  var sessionTtl = TimeSpan(seconds: 3600)
+  @Option(help: "Where sessions are kept: sqlite:FILE, or memory, where they end with the server.")
+  var store = StoreOption.standard
 
-  @Option(help: "Longest time without use that a session may ask for (keep_alive), or never.")
-  var maxKeepAlive = KeepAliveLimit(seconds: 24 * 3600)
+  @Option(
+    help: """
+      When what changes in a session is saved: always before it is acknowledged, everysec within a \
+      second, none when the server stops.
+      """)
+  var durability = Durability.everysec
 
-  @Option(help: "Most sessions at a time.")
-  var maxSessions = 100_000
+  @Option(
+    help: "Time without use after which a session ends (default: 30d; 1h with --store memory).")
+  var sessionTtl: TimeSpan?
 
-  @Option(help: "Most bytes of all sessions' states.")
+  @Option(
+    help: """
+      Longest time without use that a session may ask for (keep_alive), or never (default: never; \
+      24h with --store memory).
+      """)
+  var maxKeepAlive: KeepAliveLimit?
+
+  @Option(help: "Most sessions at a time (default: 1000000; 100000 with --store memory).")
+  var maxSessions: Int?
+
+  @Option(
+    help: """
+      Most bytes of the sessions' states in memory; beyond, those that have not been used for \
+      longest wait in the store.
+      """)
   var maxSessionBytes = ByteCount(4 << 30)
 
   @Option(help: "Most bytes of a request's body.")
@@ -121,7 +140,8 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   var logFormat = LogFormat.text
 
   static let valueOptions = [
-    "models", "host", "port", "tls-certificate", "tls-key", "default-model", "session-ttl",
+    "models", "host", "port", "tls-certificate", "tls-key", "default-model", "store", "durability",
+    "session-ttl",
     "max-keep-alive", "max-sessions", "max-session-bytes", "max-body", "max-reply", "max-stream",
     "max-connections", "max-connections-per-address", "idle-timeout", "request-timeout",
     "event-loops", "workers", "max-queue", "drain-timeout", "drain-delay", "api-key-file",
@@ -133,7 +153,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   ]
 
   func validate() throws {
-    guard maxSessions > 0 else {
+    if let maxSessions, maxSessions <= 0 {
       throw ValidationError("--max-sessions is \(maxSessions); a number from 1 on is valid")
     }
     guard (tlsCertificate == nil) == (tlsKey == nil) else {
@@ -165,7 +185,9 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     let keys = try apiKeyFile.map { try APIKeys(path: $0) }
     try checkAccess(keys, logger)
     options.apiKeys = keys
-    let service = Service(pool: pool, options: options, logger: logger)
+    try store.prepare()
+    let service = try Service(pool: pool, options: options, logger: logger)
+    logger.notice("\(storeDescription)")
     try service.start()
     let scheme = options.http.tls == nil ? "http" : "https"
     let address = host.contains(":") ? "[\(host)]" : host
@@ -205,6 +227,19 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     service.reloadModels(unless: { signals.isStopPending })
   }
 
+  private var storeDescription: String {
+    let when =
+      switch durability {
+      case .always: "before they are acknowledged"
+      case .everysec: "within a second"
+      case .none: "when the server stops"
+      }
+    return switch store.location {
+    case .memory: "sessions are kept in memory and end with the server"
+    case .sqlite(let path): "sessions are kept in \(path); steps are saved \(when)"
+    }
+  }
+
   private var options: ServiceOptions {
     var options = ServiceOptions()
     options.http.host = host
@@ -217,9 +252,20 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     options.http.maxQueuedWork = maxQueue
     if let eventLoops { options.http.eventLoops = eventLoops }
     if let workers { options.http.workers = workers }
-    options.sessionTimeToLive = sessionTtl.seconds
-    options.longestKeepAlive = maxKeepAlive.seconds.map { max($0, sessionTtl.seconds) }
-    options.maxSessions = maxSessions
+    options.store = store.location
+    options.durability = durability
+    if store.isDurable {
+      // Sessions that survive a restart are meant to be there next week.
+      options.sessionTimeToLive = 30 * 86_400
+      options.longestKeepAlive = nil
+      options.maxSessions = 1_000_000
+    }
+    if let sessionTtl { options.sessionTimeToLive = sessionTtl.seconds }
+    if let maxKeepAlive { options.longestKeepAlive = maxKeepAlive.seconds }
+    options.longestKeepAlive = options.longestKeepAlive.map {
+      max($0, options.sessionTimeToLive)
+    }
+    if let maxSessions { options.maxSessions = maxSessions }
     options.maxSessionBytes = maxSessionBytes.bytes
     options.maxReply = maxReply.bytes
     options.allowModelAdmin = allowModelAdmin

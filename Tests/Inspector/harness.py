@@ -37,7 +37,8 @@ class Server:
 
     def start(self):
         self.process = subprocess.Popen(
-            [EXECUTABLE, "serve", "--models", str(ROOT / "Models"), "--port", str(self.port)]
+            [EXECUTABLE, "serve", "--models", str(ROOT / "Models"), "--port", str(self.port),
+             "--store", "memory"]
             + list(self.options),
             stderr=subprocess.DEVNULL,
         )
@@ -154,10 +155,12 @@ class InspectorTest(unittest.TestCase):
         button.click()
 
     def set(self, identifier, value):
-        """Moves a slider or fills a field as a person would have it in the end."""
-        self.browser.execute_script(
-            "const [e, v] = arguments; e.value = v;"
-            "for (const n of ['input', 'change']) e.dispatchEvent(new Event(n, {bubbles: true}));",
+        """Moves a slider or fills a field as a person would have it in the end, and lets the page draw
+        what comes of it, which it does with the next frame."""
+        self.browser.execute_async_script(
+            "const [e, v, done] = arguments; e.value = v;"
+            "for (const n of ['input', 'change']) e.dispatchEvent(new Event(n, {bubbles: true}));"
+            "requestAnimationFrame(() => requestAnimationFrame(done));",
             self.element(identifier), value)
 
     def new_session(self, model="copy"):

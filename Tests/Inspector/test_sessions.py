@@ -70,7 +70,7 @@ class Restart(InspectorTest):
         self.server.start()
         # The session was in the memory of the server that is gone.
         wait(lambda: self.text("connection") == "session over")
-        wait(lambda: "sessions live in memory" in self.text("message-text"))
+        wait(lambda: "kept in the memory of a server" in self.text("message-text"))
         self.new_session()
         self.assertEqual(self.run_sequence(length=3), "Copied: 0 of 24 bits wrong")
 

@@ -279,7 +279,7 @@ import Testing
 
   /// Every request is answered or refused; none hangs, and none is answered twice.
   @Test func stoppingAnswersOrRefusesEverything() async throws {
-    let service = Service(pool: .several, options: .testing(), logger: .silent)
+    let service = try Service(pool: .several, options: .testing(), logger: .silent)
     try service.start()
     let port = try #require(service.port)
     let long = String.steps(Array(repeating: [1, 0, 1], count: 300), returning: [])

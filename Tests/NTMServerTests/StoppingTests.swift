@@ -8,7 +8,7 @@ struct StoppingTests {
   private static let options = ServiceOptions.testing { $0.http.eventLoops = 1 }
 
   @Test func beforeItStopsItMakesNoSessionsAndIsNotReady() async throws {
-    let service = Service(pool: .copy, options: Self.options, logger: .silent)
+    let service = try Service(pool: .copy, options: Self.options, logger: .silent)
     try service.start()
     let port = try #require(service.port)
     let kept = try SocketClient(port: port)
@@ -39,7 +39,7 @@ struct StoppingTests {
   }
 
   @Test func whileRunningRequestsFinishOpenConnectionsAreToldToGo() async throws {
-    let service = Service(pool: .copy, options: Self.options, logger: .silent)
+    let service = try Service(pool: .copy, options: Self.options, logger: .silent)
     try service.start()
     let port = try #require(service.port)
     let running = try SocketClient(port: port)

@@ -34,6 +34,11 @@ struct EnvironmentTests {
     Case(option: "port", bad: "-1", complaint: "-1", good: "0"),
     Case(option: "port", bad: "http", complaint: "'http' is invalid for '--port", good: "0"),
     Case(option: "default-model", bad: "none", complaint: "\"none\" is not among", good: "copy"),
+    Case(option: "store", bad: "disk", complaint: "'--store", good: "memory"),
+    Case(
+      option: "store", bad: "sqlite:/no/such/folder/file", complaint: "--store memory",
+      good: "sqlite:sessions.sqlite"),
+    Case(option: "durability", bad: "never", complaint: "'--durability", good: "always"),
     Case(option: "session-ttl", bad: "0", complaint: "'--session-ttl", good: "1h"),
     Case(option: "session-ttl", bad: "-1", complaint: "'--session-ttl", good: "3600"),
     Case(option: "session-ttl", bad: "1w", complaint: "'--session-ttl", good: "7d"),

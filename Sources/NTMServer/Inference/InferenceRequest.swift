@@ -7,6 +7,8 @@ import NTMModel
 /// for other servers.
 struct InferenceRequest: Sendable {
   /// The client's own name for the request, given back.
+  /// When reading it began (monotonic nanoseconds).
+  let begun = monotonicNanoseconds()
   let id: String?
   let sequence: SequenceID?
   /// The first request of its sequence, and the last.

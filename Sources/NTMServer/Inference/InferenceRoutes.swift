@@ -98,21 +98,21 @@ struct InferenceRoutes: Sendable {
     let http = context.request
     let headerLength = try Self.headerLength(http)
     let body = http.body
-    guard body.count > Self.smallBody else {
-      return try infer(context, body, headerLength, isOnWorker: false)
-    }
-    return .later { completion in
-      completion.perform {
-        completion.refusing { () throws(Problem) in
-          switch try infer(context, body, headerLength, isOnWorker: true) {
-          case .respond(let response): completion.finish(response)
-          case .offload(let work): completion.finish(work())
-          case .later(let start): start(completion)
-          case .stream(let reply): completion.finish(reply)
-          }
-        }
+    if body.count <= Self.smallBody {
+      let request = try InferenceRequest(body, headerLength: headerLength)
+      // One that is not in memory is looked for on the disk.
+      if request.starts || sequences.isAtHand(key(of: request, context)) {
+        return try infer(context, request, isOnWorker: false)
       }
     }
+    return .onWorker { () throws(Problem) in
+      let request = try InferenceRequest(body, headerLength: headerLength)
+      return try infer(context, request, isOnWorker: true)
+    }
+  }
+
+  private func key(of request: InferenceRequest, _ context: Router.Context) -> Sequences.Key? {
+    request.sequence.map { Sequences.Key(model: context.parameters[0], id: $0) }
   }
 
   private static func headerLength(_ request: HTTPRequest) throws(Problem) -> Int? {
@@ -126,11 +126,9 @@ struct InferenceRoutes: Sendable {
   }
 
   private func infer(
-    _ context: Router.Context, _ body: [UInt8], _ headerLength: Int?, isOnWorker: Bool
+    _ context: Router.Context, _ request: InferenceRequest, isOnWorker: Bool
   ) throws(Problem) -> HTTPOutcome {
-    let begun = monotonicNanoseconds()
-    let request = try InferenceRequest(body, headerLength: headerLength)
-    let key = request.sequence.map { Sequences.Key(model: context.parameters[0], id: $0) }
+    let key = key(of: request, context)
     // A sequence goes on with the model that it began with, also where that is not served any more.
     let running = if let key, !request.starts { try sequences.find(key) } else { nil as Session? }
     let model = if let running { running.model } else { try self.model(context) }
@@ -143,63 +141,55 @@ struct InferenceRoutes: Sendable {
         "the outputs of \(inputs.count) steps may be longer than \(maxReply) bytes: send fewer at "
           + "once, or ask for fewer outputs")
     }
-    let job = Job(request: request, model: model, inputs: inputs, begun: begun)
+    let job = Job(request: request, model: model, inputs: inputs)
     let isCheap = model.isCheap(steps: inputs.count, resultBytes: largest / inputs.count)
     let place: Session.Place = isCheap ? .loop : .worker
     if let key, let running {
-      return try running.run(on: place) { content throws(Problem) in
+      return try running.run(on: place, context.claim) { content throws(Problem) in
         let response = try job.take(&content, in: running)
         sessions.forgetReply(&content)
-        if request.ends { end(key, running, &content) }
+        if request.ends {
+          content.ends = .deleted
+          sequences.end(key, running)
+        }
         return response
       }
     }
-    let begin: @Sendable () throws(Problem) -> HTTPResponse = { () throws(Problem) in
-      try self.begin(key, job)
-    }
-    return isCheap || isOnWorker ? .respond(try begin()) : .offloading(begin)
+    if isCheap || isOnWorker { return try begin(key, job, context.claim) }
+    return .onWorker { () throws(Problem) in try begin(key, job, context.claim) }
   }
 
   /// Takes the first steps of a sequence, or all steps of a request that is of none.
-  private func begin(_ key: Sequences.Key?, _ job: Job) throws(Problem) -> HTTPResponse {
+  private func begin(
+    _ key: Sequences.Key?, _ job: Job, _ claim: KeyClaim?
+  ) throws(Problem) -> HTTPOutcome {
     guard let key, !job.request.ends else {
       // Nobody can ask for this state again.
       var content = Session.Content(state: try job.model.makeState())
       let response = try job.take(&content, in: nil)
-      if let key { try endPrevious(try? sequences.find(key), key) }
-      return response
+      if let key { endPrevious(try? sequences.find(key)) }
+      return .respond(response)
     }
     let session = try sessions.make(
-      job.model, keepAlive: try KeepAlive(nil, sessions.limits).seconds)
+      job.model, keepAlive: try KeepAlive(nil, sessions.limits).seconds, sequence: key.text)
     do throws(Problem) {
-      guard
-        let response = try session.useIfFree(
-          .change,
-          { content throws(Problem) in
-            try job.take(&content, in: session)
-          })
-      else { throw Problem(.overloaded, "the new session is used by somebody else already") }
-      try endPrevious(sequences.begin(key, session), key)
-      return response
+      let outcome = try session.run(.change, on: .loop, claim) { content throws(Problem) in
+        try job.take(&content, in: session)
+      }
+      endPrevious(sequences.begin(key, session))
+      return outcome
     } catch {
       // A refused request leaves nothing behind.
-      try? session.whenFree(.look) { _ = try? $0.use { content in end(key, session, &content) } }
+      _ = try? session.delete()
       throw error
     }
   }
 
   /// A sequence that begins again has ended before.
-  private func endPrevious(_ session: Session?, _ key: Sequences.Key) throws(Problem) {
-    guard let session else { return }
-    try session.whenFree(.look) { turn in
-      _ = try? turn.use { content in end(key, session, &content) }
+  private func endPrevious(_ session: Session?) {
+    try? session?.whenFree(.look) { turn in
+      try? turn.use { content throws(Problem) in content.ends = .deleted }
     }
-  }
-
-  private func end(_ key: Sequences.Key, _ session: Session, _ content: inout Session.Content) {
-    let end = session.end(&content, .deleted)
-    sessions.remove(session, end.ending, keptBytes: end.keptBytes)
-    sequences.end(key, session)
   }
 
   /// The steps of one request.
@@ -208,7 +198,6 @@ struct InferenceRoutes: Sendable {
     let model: ServedModel
     let inputs: [[Float]]
     /// Monotonic nanoseconds.
-    let begun: UInt64
     let read = monotonicNanoseconds()
 
     /// - Parameter session: nil where the request is of no sequence
@@ -220,22 +209,22 @@ struct InferenceRoutes: Sendable {
         return try model.withRoom { room throws(Problem) in
           room.text.removeAll()
           var reply = InferenceReply(request, model)
-          var record = session?.record() ?? StepRecord()
+          var record = session?.stepRecord() ?? StepRecord()
           try model.take(inputs, "input", &content, room, &record) { _, content in
             reply.add(content, room)
           }
-          session?.events.publish(record)
+          session?.took(inputs, &content, record)
           let inferred = monotonicNanoseconds()
           let response = reply.response(session: session?.id, step: content.step, &room.text)
           model.statistics.succeeded(
             steps: inputs.count,
             InferenceStatistics.Durations(
-              queue: started - read, input: read - begun, inference: inferred - started,
+              queue: started - read, input: read - request.begun, inference: inferred - started,
               output: monotonicNanoseconds() - inferred))
           return response
         }
       } catch {
-        model.statistics.failed(after: monotonicNanoseconds() - begun)
+        model.statistics.failed(after: monotonicNanoseconds() - request.begun)
         throw error
       }
     }

@@ -1,9 +1,14 @@
+internal import CDecimals
+
 // JSON and CSV into a byte buffer. Structure is the caller's: these write values and their separators.
 
 extension ByteBuffer {
   /// The shortest decimal that gives back the same float32. The value must be finite.
-  @inline(__always)
-  mutating func appendNumber(_ value: Float) { append(utf8: value.description) }
+  mutating func appendNumber(_ value: Float) {
+    withUnsafePointer(to: value) {
+      appendValues(UnsafeBufferPointer(start: $0, count: 1))
+    }
+  }
 
   mutating func appendNumber(_ value: Int) { append(utf8: String(value)) }
 
@@ -22,11 +27,9 @@ extension ByteBuffer {
   }
 
   private mutating func appendValues(_ values: UnsafeBufferPointer<Float>) {
-    var isFirst = true
-    for value in values {
-      if !isFirst { append(UInt8(ascii: ",")) }
-      isFirst = false
-      appendNumber(value)
+    guard let first = values.baseAddress else { return }
+    append(atMost: values.count * (Int(DECIMALS_LONGEST) + 1)) {
+      decimals_write(first, values.count, $0)
     }
   }
 

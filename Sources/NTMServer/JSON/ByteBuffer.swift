@@ -39,6 +39,13 @@ struct ByteBuffer: ~Copyable {
     count += 1
   }
 
+  /// Appends what `write` writes, which gives the number of bytes.
+  mutating func append(atMost most: Int, _ write: (UnsafeMutablePointer<CChar>) -> Int) {
+    reserve(most)
+    count += UnsafeMutableRawPointer(base + count).withMemoryRebound(
+      to: CChar.self, capacity: most, write)
+  }
+
   mutating func append(_ text: StaticString) {
     reserve(text.utf8CodeUnitCount)
     (base + count).update(from: text.utf8Start, count: text.utf8CodeUnitCount)

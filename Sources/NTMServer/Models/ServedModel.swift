@@ -31,6 +31,7 @@ public final class ServedModel: Sendable {
     described = Lock(file.description)
     parameterCount = file.model.parameterCount
     digest = file.model.digest()
+    stepsPerBase = Self.stepsPerBase(file.model)
     self.metrics = metrics
   }
 
@@ -53,6 +54,19 @@ public final class ServedModel: Sendable {
     let step = parameterCount / 8 + heads * memory + 3 * resultBytes
     let (total, overflow) = steps.multipliedReportingOverflow(by: step)
     return !overflow && total < 500_000
+  }
+
+  /// Steps after which the store is given a whole state: as many as have the same bytes as it, so
+  /// that neither is most of what is written, but no more than are taken again in about a quarter of
+  /// a second.
+  let stepsPerBase: Int
+
+  private static func stepsPerBase(_ model: Model) -> Int {
+    let bytes = model.stateLayout.byteCount / (4 * max(1, model.configuration.inputSize))
+    let nanoseconds =
+      model.parameterCount / 8 + model.configuration.heads.count
+      * model.stateLayout.memory.valueCount
+    return max(16, min(bytes, 250_000_000 / max(1, nanoseconds)))
   }
 
   /// Lends room for steps to one thread at a time.
@@ -93,15 +107,20 @@ extension ServedModel {
     _ record: inout StepRecord
   ) throws(Problem) {
     let start = monotonicNanoseconds()
-    do throws(StepError) {
-      try model.step(input.span, state: &content.state, workspace: &room.workspace)
-    } catch {
+    do throws(StepError) { try retake(input, &content, room) } catch {
       throw Problem(.notFinite, "\(error)")
     }
     metrics.computed(nanoseconds: monotonicNanoseconds() - start)
+    record.add(content, room)
+  }
+
+  /// Takes a step without telling anybody: one that was taken before, or that is told of elsewhere.
+  func retake(
+    _ input: [Float], _ content: inout Session.Content, _ room: StepRoom
+  ) throws(StepError) {
+    try model.step(input.span, state: &content.state, workspace: &room.workspace)
     room.input = input
     content.step += 1
-    record.add(content, room)
   }
 
   /// Takes several steps, all of them or none.

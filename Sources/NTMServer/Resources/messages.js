@@ -63,7 +63,8 @@ export function adviceFor(error) {
     0: 'Is the server running? The page tries again by itself.',
     401: 'Give the key that the server\'s operator gave you.',
     403: 'Open the page by the address that the server was started with.',
-    404: 'It may have ended, or the server was restarted: sessions live in memory. Make a new one.',
+    404: 'It may have ended, or it was kept in the memory of a server that was restarted. '
+      + 'Make a new one.',
     421: 'Open the page by a name that the server knows, such as 127.0.0.1, or start it with '
       + '--allowed-host.',
     429: 'Close other pages of this server, then try again.',

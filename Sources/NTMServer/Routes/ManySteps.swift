@@ -31,7 +31,7 @@ struct ManySteps: Sendable {
   }
 
   /// A problem as a step's result.
-  func body(of problem: Problem) -> [UInt8] { problem.body(for: requestID) }
+  private func body(of problem: Problem) -> [UInt8] { problem.body(for: requestID) }
 
   private static func item(
     _ step: JSONValue, _ index: Int, _ fields: StepFields, _ sessions: SessionTable
@@ -44,6 +44,99 @@ struct ManySteps: Sendable {
       let session = try sessions.find(id.string("steps[\(index)].session"))
       return Item(
         session: session, request: try StepRequest(body, for: session.model, fields: fields))
+    }
+  }
+}
+
+extension ManySteps {
+  /// How far such a request has come.
+  struct Progress: Sendable {
+    private let steps: ManySteps
+    private let claim: KeyClaim?
+    /// Results so far, and the sessions that have taken their steps.
+    private var results: [Part] = []
+
+    private struct Part {
+      let body: [UInt8]
+      /// The session that was changed, and when.
+      var change: (session: Session, epoch: Unsaved.Epoch)?
+    }
+
+    init(_ steps: ManySteps, _ claim: KeyClaim?) {
+      self.steps = steps
+      self.claim = claim
+    }
+
+    /// The step that comes next. What was taken for this request already, before the server was
+    /// started, has its result.
+    mutating func next() -> Result<Item, Problem>? {
+      while let reply = claim?.parts[results.count] {
+        results.append(Part(body: reply.body))
+      }
+      return results.count < steps.items.count ? steps.items[results.count] : nil
+    }
+
+    /// Work of the step that comes next, whose result is kept for a client that repeats its request.
+    func keeping(
+      _ work: @escaping @Sendable (inout Session.Content) throws(Problem) -> HTTPResponse
+    ) -> @Sendable (inout Session.Content) throws(Problem) -> Session.Answer {
+      let (claim, part) = (claim, results.count)
+      return { content throws(Problem) in
+        let response = try work(&content)
+        if let claim { content.change.replies.append(claim.reply(response, part: part)) }
+        return Session.Answer(response, content.epoch)
+      }
+    }
+
+    mutating func add(_ answer: Session.Answer, of session: Session) {
+      results.append(Part(body: answer.response.body, change: (session, answer.epoch)))
+    }
+
+    mutating func add(_ problem: Problem) {
+      results.append(Part(body: steps.body(of: problem)))
+    }
+
+    private var response: HTTPResponse {
+      let list = results.map(\.body).joined(separator: Array(",".utf8))
+      return .json(bytes: Array("{\"steps\":[".utf8) + list + Array("]}".utf8))
+    }
+
+    /// What was taken before the server stopped.
+    var refused: HTTPResponse {
+      var progress = self
+      let problem = Problem(.stopping, "the server is stopping; this step was not taken")
+      while progress.results.count < steps.items.count { progress.add(problem) }
+      return progress.response
+    }
+
+    /// Answers, and has the whole reply kept in place of its parts.
+    private func answer(_ completion: HTTPCompletion) {
+      let response = response
+      if let claim, let session = results.lazy.compactMap({ $0.change?.session }).first {
+        session.journal.note(session, UnsavedChange(replies: [claim.reply(response)]))
+      }
+      completion.finish(response)
+    }
+
+    /// Answers when all steps are saved. One that could not be was not taken.
+    func finish(_ completion: HTTPCompletion) {
+      let changes = results.enumerated().compactMap { index, result in
+        result.change.map { (index: index, session: $0.session, epoch: $0.epoch) }
+      }
+      guard !changes.isEmpty else { return completion.finish(response) }
+      let pending = Monitor((left: changes.count, progress: self))
+      for (index, session, epoch) in changes {
+        session.whenSaved(epoch) { problem in
+          let done = pending.withLock { pending -> Progress? in
+            if let problem {
+              pending.progress.results[index] = Part(body: steps.body(of: problem))
+            }
+            pending.left -= 1
+            return pending.left == 0 ? pending.progress : nil
+          }
+          if let done { done.answer(completion) }
+        }
+      }
     }
   }
 }

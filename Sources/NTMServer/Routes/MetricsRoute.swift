@@ -18,6 +18,7 @@ struct MetricsRoute: Sendable {
     StepMetrics.write(pool.stepMetrics, to: &text)
     http.write(to: &text)
     sessions.metrics.write(to: &text)
+    sessions.journal.writeMetrics(resident: sessions.inMemoryCount, to: &text)
     writeModels(to: &text)
     text.family("ntm_build_info", .gauge, "What is running; the value is 1.")
     text.sample("ntm_build_info", ["version": Release.version], value: 1)

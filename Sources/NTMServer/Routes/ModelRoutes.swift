@@ -50,20 +50,20 @@ struct ModelRoutes: Sendable {
   private func load(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
     let name = try changeable(context)
     let logger = logger.about(context.request)
-    return .offloading({ () throws(Problem) in
+    return .onWorker { () throws(Problem) in
       do throws(Problem) {
         let (model, change) = try pool.load(name)
         logger.note(model.name, change, pool)
         // Its own resource even where it is no longer served: it was, when it was loaded.
         let (served, uses) = state()
-        return .json(ModelResource(model, served, uses))
+        return .respond(.json(ModelResource(model, served, uses)))
       } catch {
         if case .text(let reason) = error.fields["reason"] {
           logger.note(name, .refused(reason: reason), pool)
         }
         throw error
       }
-    })
+    }
   }
 
   private func unload(_ context: Router.Context) throws(Problem) -> HTTPOutcome {

@@ -10,7 +10,7 @@ struct SessionRoutes: Sendable {
       Router.Route("POST", "/sessions", takesKey: true, create),
       Router.Route("GET", "/sessions", list),
       Router.Route("GET", "/sessions/{id}") { context throws(Problem) in
-        .respond(.json(resource(try sessions.find(context.parameters[0]))))
+        .respond(.json(resource(try sessions.look(for: context.parameters[0]))))
       },
       Router.Route("DELETE", "/sessions/{id}", delete),
       Router.Route("POST", "/sessions/{id}/reset", takesKey: true, reset),
@@ -27,12 +27,13 @@ struct SessionRoutes: Sendable {
     let body = context.request.body
     if StateFile.isLikely(body) {
       let keepAlive = try KeepAlive(nil, sessions.limits).seconds
-      return .offloading({ () throws(Problem) in
+      return .onWorker { () throws(Problem) in
         let file = try StateFile(checking: body)
         let model = try pool.model(of: file)
-        return created(
-          try sessions.make(model, keepAlive: keepAlive, start: try file.start(of: model)))
-      })
+        return try make(
+          model, keepAlive: keepAlive, start: try file.start(of: model), mayWait: true,
+          context.claim)
+      }
     }
     let fields = body.isEmpty ? [:] : try JSONValue(body: body).fields(["model", "keep_alive"])
     let model =
@@ -40,10 +41,22 @@ struct SessionRoutes: Sendable {
         try pool.standard()
       }
     let keepAlive = try KeepAlive(fields["keep_alive"], sessions.limits).seconds
-    let make: @Sendable () throws(Problem) -> HTTPResponse = { () throws(Problem) in
-      created(try sessions.make(model, keepAlive: keepAlive))
+    if !model.isLarge, sessions.hasRoom(model.stateBytes) {
+      return try make(model, keepAlive: keepAlive, mayWait: false, context.claim)
     }
-    return model.isLarge ? .offloading(make) : .respond(try make())
+    return .onWorker { () throws(Problem) in
+      try make(model, keepAlive: keepAlive, mayWait: true, context.claim)
+    }
+  }
+
+  private func make(
+    _ model: ServedModel, keepAlive: Double?, start: consuming Session.Start? = nil,
+    mayWait: Bool, _ claim: KeyClaim?
+  ) throws(Problem) -> HTTPOutcome {
+    let session = try sessions.make(
+      model, keepAlive: keepAlive, start: start.take(), mayWait: mayWait,
+      reply: claim.map { claim in { claim.reply(created($0)) } })
+    return session.acknowledged(Session.Answer(created(session), .first))
   }
 
   private func created(_ session: Session) -> HTTPResponse {
@@ -55,13 +68,14 @@ struct SessionRoutes: Sendable {
   private func list(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
     let limit = try Self.integer(context.request, "limit", 1...Self.largestPage) ?? 100
     let after = try Self.integer(context.request, "after", 0...Int.max) ?? 0
-    return .offload {
-      let page = sessions.page(after: after, limit: limit)
-      let last = page.sessions.last?.number
-      return .json(
-        SessionList(
-          sessions: page.sessions.map { resource($0) },
-          next: page.hasMore ? last.map { "/sessions?limit=\(limit)&after=\($0)" } : nil))
+    return .onWorker { () throws(Problem) in
+      let page = try sessions.page(after: after, limit: limit)
+      let last = page.sessions.last?.record.number
+      return .respond(
+        .json(
+          SessionList(
+            sessions: page.sessions.map { resource($0) },
+            next: page.hasMore ? last.map { "/sessions?limit=\(limit)&after=\($0)" } : nil)))
     }
   }
 
@@ -96,20 +110,19 @@ struct SessionRoutes: Sendable {
   // MARK: One session
 
   private func delete(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
-    let session = try sessions.find(context.parameters[0])
-    return try session.run(.look) { content in
-      let end = session.end(&content, .deleted)
-      sessions.remove(session, end.ending, keptBytes: end.keptBytes)
-      return HTTPResponse(status: 204)
+    switch try sessions.look(for: context.parameters[0]) {
+    case .session(let session): return try session.delete()
+    case .record(let record):
+      try sessions.discard(record, SessionEnding(reason: .deleted, at: .now))
+      return .respond(HTTPResponse(status: 204))
     }
   }
 
   private func reset(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
     let session = try sessions.find(context.parameters[0])
-    return try session.run(on: session.model.isLarge ? .worker : .loop) { content in
-      session.model.model.reset(&content.state)
-      content.step = 0
-      sessions.forgetReply(&content)
+    let place: Session.Place = session.model.isLarge ? .worker : .loop
+    return try session.run(on: place, context.claim) { content in
+      session.reset(&content)
       session.events.publish(.reset(session.id))
       return .json(resource(session, step: content.step))
     }
@@ -134,13 +147,12 @@ struct SessionRoutes: Sendable {
       if let value = fields["keep_alive"] { try KeepAlive(value, sessions.limits).seconds } else {
         session.keepAlive
       }
-    return try session.run(.look, on: session.model.isLarge ? .worker : .loop) {
+    return try session.fork(on: session.model.isLarge ? .worker : .loop) {
       content throws(Problem) in
       let copy = try session.model.copy(content.state, for: "a fork")
-      return created(
-        try sessions.make(
-          session.model, keepAlive: keepAlive,
-          start: Session.Start(state: copy, step: content.step)))
+      let start = Session.Start(state: copy, step: content.step)
+      return try make(
+        session.model, keepAlive: keepAlive, start: start, mayWait: false, context.claim)
     }
   }
 
@@ -180,10 +192,8 @@ struct SessionRoutes: Sendable {
           }
           // Checked whole, before the session is touched.
           let start = try file.start(of: session.model)
-          session.answer(completion) { content in
-            content.state.assign(start.state)
-            content.step = start.step
-            sessions.forgetReply(&content)
+          session.answer(completion, .change, context.claim) { content throws(Problem) in
+            try session.replaceState(&content, by: start.state, step: start.step)
             session.events.publish(.state(session.id, step: content.step))
             return .json(resource(session, step: content.step))
           }
@@ -194,44 +204,18 @@ struct SessionRoutes: Sendable {
 
   /// - Parameter step: how many steps the session has taken, where the caller knows better
   private func resource(_ session: Session, step: Int? = nil) -> SessionResource {
-    SessionResource(
-      id: session.id, model: session.model.name, modelVersion: session.model.version,
-      step: step ?? session.step,
-      createdAt: session.createdAt, lastActivity: session.lastActivity,
-      keepAlive: session.keepAlive, expiresAt: session.expiresAt, stateBytes: session.stateBytes)
-  }
-}
-
-/// A session as clients see it.
-private struct SessionResource: Encodable {
-  let id: String
-  let model: String
-  /// Of the model when the session was made.
-  let modelVersion: String
-  /// Steps taken.
-  let step: Int
-  let createdAt: Timestamp
-  let lastActivity: Timestamp
-  /// Seconds without use after which it ends; null for never.
-  let keepAlive: Double?
-  let expiresAt: Timestamp?
-  let stateBytes: Int
-
-  private enum CodingKeys: CodingKey {
-    case id, model, modelVersion, step, createdAt, lastActivity, keepAlive, expiresAt, stateBytes
+    var record = session.record
+    if let step { record.step = step }
+    return SessionResource(
+      record, since: sessions.journal.begin, stateBytes: session.stateBytes)
   }
 
-  func encode(to encoder: any Encoder) throws {
-    var fields = encoder.container(keyedBy: CodingKeys.self)
-    try fields.encode(id, forKey: .id)
-    try fields.encode(model, forKey: .model)
-    try fields.encode(modelVersion, forKey: .modelVersion)
-    try fields.encode(step, forKey: .step)
-    try fields.encode(createdAt, forKey: .createdAt)
-    try fields.encode(lastActivity, forKey: .lastActivity)
-    // null rather than absent: never is an answer too.
-    try fields.encode(keepAlive, forKey: .keepAlive)
-    try fields.encode(expiresAt, forKey: .expiresAt)
-    try fields.encode(stateBytes, forKey: .stateBytes)
+  private func resource(_ found: SessionTable.Found) -> SessionResource {
+    switch found {
+    case .session(let session): resource(session)
+    case .record(let record):
+      SessionResource(
+        record, since: sessions.journal.begin, stateBytes: sessions.modelOf(record)?.stateBytes)
+    }
   }
 }

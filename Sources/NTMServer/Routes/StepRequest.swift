@@ -11,6 +11,14 @@ struct StepRequest: Sendable {
   /// The number that the client expects the first of the steps to have.
   let firstStep: Int?
 
+  /// One whose fields are known.
+  init(inputs: [[Float]], isList: Bool, fields: StepFields, firstStep: Int?) {
+    self.inputs = inputs
+    self.isList = isList
+    self.fields = fields
+    self.firstStep = firstStep
+  }
+
   /// The names of the fields.
   static let names = ["input", "inputs", "return", "step"]
 
@@ -102,7 +110,7 @@ struct StepRequest: Sendable {
 }
 
 /// What a step's result says, by the names that `return` uses.
-struct StepFields: OptionSet {
+struct StepFields: OptionSet, Sendable {
   let rawValue: Int
 
   static let output = StepFields(rawValue: 1 << 0)

@@ -31,7 +31,7 @@ struct StepRoute: Sendable {
         completion.perform {
           completion.refusing { () throws(Problem) in
             let request = try read(body, form, fields, for: session)
-            session.answer(completion) { content throws(Problem) in
+            session.answer(completion, .change, context.claim) { content throws(Problem) in
               try apply(request, form, to: session, &content)
             }
           }
@@ -41,8 +41,9 @@ struct StepRoute: Sendable {
     let steps = try read(body, form, fields, for: session)
     let isCheap = session.model.isCheap(
       steps: steps.inputs.count,
-      resultBytes: writer(steps.fields, form, session).largestResult)
-    return try session.run(on: isCheap ? .loop : .worker) { content throws(Problem) in
+      resultBytes: StepResultWriter(session, steps.fields, form).largestResult)
+    return try session.run(on: isCheap ? .loop : .worker, context.claim) {
+      content throws(Problem) in
       try apply(steps, form, to: session, &content)
     }
   }
@@ -51,7 +52,7 @@ struct StepRoute: Sendable {
     _ body: [UInt8], _ form: MediaType, _ fields: StepFields, for session: Session
   ) throws(Problem) -> StepRequest {
     let request = try StepRequest(body, for: session.model, fields: fields)
-    let largest = writer(request.fields, form, session).largestResult
+    let largest = StepResultWriter(session, request.fields, form).largestResult
     let most = max(1, maxReply / largest)
     guard request.inputs.count <= most else {
       throw Problem(
@@ -76,7 +77,7 @@ struct StepRoute: Sendable {
           + "\"step\" instead")
     }
     let type = try MediaType.preferred(of: [.jsonLines, .eventStream, .csv], for: request)
-    let stream = StepStream(session, request, writer(fields, type, session), type) {
+    let stream = StepStream(session, request, StepResultWriter(session, fields, type), type) {
       sessions.forgetReply(&$0)
     }
     return .later { completion in
@@ -96,7 +97,7 @@ struct StepRoute: Sendable {
         completion.refusing { () throws(Problem) in
           let steps = try ManySteps(body, sessions, fields: fields, requestID: id)
           try check(steps)
-          take(steps, from: 0, Array("{\"steps\":[".utf8), completion)
+          take(ManySteps.Progress(steps, context.claim), completion)
         }
       }
     }
@@ -109,7 +110,9 @@ struct StepRoute: Sendable {
       bytes += Self.largestProblem
       switch item {
       case .success(let item):
-        let largest = writer(item.request.fields, .json, item.session).largestResult
+        let largest = StepResultWriter(
+          item.session, item.request.fields, .json
+        ).largestResult
         bytes += item.request.inputs.count * largest
       case .failure(let problem): bytes += problem.detail.utf8.count
       }
@@ -124,64 +127,41 @@ struct StepRoute: Sendable {
 
   /// Takes the steps one by one, on a worker. Where a session is in use, the rest waits for it
   /// without the worker.
-  ///
-  /// - Parameter text: the reply so far
-  private func take(
-    _ steps: ManySteps, from start: Int, _ text: [UInt8], _ completion: HTTPCompletion
-  ) {
-    var text = text
-    for index in start..<steps.items.count {
-      if index > 0 { text.append(UInt8(ascii: ",")) }
+  private func take(_ progress: ManySteps.Progress, _ completion: HTTPCompletion) {
+    var progress = progress
+    while let item = progress.next() {
       do throws(Problem) {
-        let item = try steps.items[index].get()
-        let work: @Sendable (inout Session.Content) throws(Problem) -> HTTPResponse = {
-          content throws(Problem) in try apply(item.request, .json, to: item.session, &content)
+        let item = try item.get()
+        let work = progress.keeping { content throws(Problem) in
+          try apply(item.request, .json, to: item.session, &content)
         }
-        if let reply = try item.session.useIfFree(.change, work) {
-          text += reply.body
+        if let answer = try item.session.useIfFree(.change, work) {
+          progress.add(answer, of: item.session)
           continue
         }
-        let before = text
+        let before = progress
         try item.session.whenFree { turn in
           completion.perform(isAdmitted: true) { _ in
-            refuse(steps, from: index, before, completion)
+            completion.finish(before.refused)
           } _: {
-            let reply: [UInt8]
+            var progress = before
             do throws(Problem) {
-              reply = try turn.use(work).body
+              progress.add(try turn.use(work), of: item.session)
             } catch {
-              reply = steps.body(of: error)
+              progress.add(error)
             }
-            take(steps, from: index + 1, before + reply, completion)
+            take(progress, completion)
           }
         }
         return
       } catch {
-        text += steps.body(of: error)
+        progress.add(error)
       }
     }
-    completion.finish(.json(bytes: text + Array("]}".utf8)))
-  }
-
-  /// Answers with what was taken before the server stopped.
-  private func refuse(
-    _ steps: ManySteps, from index: Int, _ text: [UInt8], _ completion: HTTPCompletion
-  ) {
-    let problem = Problem(.stopping, "the server is stopping; this step was not taken")
-    let rest = Array(repeating: steps.body(of: problem), count: steps.items.count - index)
-    completion.finish(
-      .json(bytes: text + rest.joined(separator: Array(",".utf8)) + Array("]}".utf8)))
+    progress.finish(completion)
   }
 
   // MARK: One request, one session
-
-  private func writer(
-    _ fields: StepFields, _ type: MediaType, _ session: Session
-  ) -> StepResultWriter {
-    StepResultWriter(
-      model: session.model, session: session.id, fields: fields,
-      form: StepResultWriter.Form(type))
-  }
 
   /// Takes the steps and writes down what they gave. Where one is refused, the session is as it was
   /// before the first. Steps that were just taken and are asked for again are not taken again.
@@ -197,17 +177,14 @@ struct StepRoute: Sendable {
     let fingerprint = request.fingerprint(form)
     if let reply = try content.replay(firstStep, fingerprint, form) { return reply }
     let response = try applyOnce(request, form, to: session, &content)
-    keep(
-      RepeatableReply(firstStep: firstStep, fingerprint: fingerprint, body: response.body),
-      in: &content)
+    keep(RepeatableReply(firstStep, request, form, response), in: &content)
+    content.change.request = RequestMark(
+      firstStep: firstStep, isList: request.isList, fields: request.fields, form: form)
     return response
   }
 
   private func keep(_ reply: RepeatableReply, in content: inout Session.Content) {
-    let old = content.lastReply?.bytes ?? 0
-    content.lastReply = reply
-    let fits = reply.bytes <= RepeatableReply.largestBody
-    if sessions.exchange(old, for: fits ? reply.bytes : 0), fits { return }
+    guard !sessions.keep(reply, in: &content) else { return }
     content.lastReply = RepeatableReply(
       firstStep: reply.firstStep, fingerprint: reply.fingerprint, body: nil)
   }
@@ -216,45 +193,15 @@ struct StepRoute: Sendable {
     _ request: StepRequest, _ form: MediaType, to session: Session,
     _ content: inout Session.Content
   ) throws(Problem) -> HTTPResponse {
-    let writer = writer(request.fields, form, session)
-    let isObject = request.isList && form == .json
-    return try session.model.withRoom { room throws(Problem) in
-      room.text.removeAll()
-      if isObject { room.text.append("{\"steps\":[") }
-      var record = session.record()
+    try session.model.withRoom { room throws(Problem) in
+      var reply = StepReply(request, form, session, room)
+      var record = session.stepRecord()
       try session.model.take(
         request.inputs, request.isList ? "inputs" : nil, &content, room, &record
-      ) { index, content in
-        if index > 0, isObject { room.text.append(UInt8(ascii: ",")) }
-        writer.write(content, room)
-      }
-      session.events.publish(record)
-      if isObject { room.text.append("]}") }
-      return HTTPResponse(stepsAs: form, room.text.bytes)
+      ) { _, content in reply.add(content, room) }
+      session.took(request.inputs, &content, record)
+      return reply.response(room)
     }
-  }
-}
-
-extension HTTPResponse {
-  /// Results of steps.
-  fileprivate init(
-    stepsAs form: MediaType, _ body: [UInt8], headers: [(name: String, value: String)] = []
-  ) {
-    let type = [(name: "Content-Type", value: form.rawValue), (name: "Vary", value: "Accept")]
-    self.init(status: 200, headers: type + headers, body: body)
-  }
-}
-
-extension StepResultWriter.Form {
-  /// That of a reply.
-  fileprivate init(_ type: MediaType) {
-    self =
-      switch type {
-      case .jsonLines: .jsonLines
-      case .eventStream: .eventStream
-      case .csv: .csv
-      case .json, .safeTensors: .json
-      }
   }
 }
 

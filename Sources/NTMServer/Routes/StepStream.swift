@@ -78,6 +78,10 @@ final class StepStream: @unchecked Sendable {
   /// What a part of a slice gave.
   private struct Chunk {
     let bytes: [UInt8]
+    /// How many it has.
+    let steps: Int
+    /// When these were taken.
+    let epoch: Unsaved.Epoch
     let isLast: Bool
     let problem: Problem?
   }
@@ -101,18 +105,40 @@ final class StepStream: @unchecked Sendable {
     let end = monotonicNanoseconds() + Self.sliceTime
     repeat {
       let chunk = chunk(turn)
-      guard !chunk.isLast else { return finish(stream, chunk) }
-      switch stream.offer(chunk.bytes) {
-      case .taken: break
-      case .closed: return
-      case .full:
-        // The turn ends here; the claim stays.
-        return stream.whenWritable(chunk.bytes.count) {
-          if stream.offer(chunk.bytes) != .closed { self.goOn(stream) }
+      guard !session.journal.mustWait else {
+        return session.whenSaved(chunk.epoch) { problem in
+          let chunk = problem.map { self.takenBack(chunk, $0) } ?? chunk
+          if self.send(chunk, stream) { self.goOn(stream) }
         }
       }
+      guard send(chunk, stream) else { return }
     } while monotonicNanoseconds() < end
     goOn(stream)
+  }
+
+  /// - Returns: whether to go on at once
+  private func send(_ chunk: Chunk, _ stream: HTTPBodyStream) -> Bool {
+    guard !chunk.isLast else {
+      finish(stream, chunk)
+      return false
+    }
+    switch stream.offer(chunk.bytes) {
+    case .taken: return true
+    case .closed: return false
+    case .full:
+      // The turn ends here; the claim stays.
+      stream.whenWritable(chunk.bytes.count) {
+        if stream.offer(chunk.bytes) != .closed { self.goOn(stream) }
+      }
+      return false
+    }
+  }
+
+  /// What is said in place of results whose steps could not be saved.
+  private func takenBack(_ chunk: Chunk, _ problem: Problem) -> Chunk {
+    applied -= chunk.steps
+    return Chunk(
+      bytes: text(of: problem), steps: 0, epoch: chunk.epoch, isLast: true, problem: problem)
   }
 
   private func finish(_ stream: HTTPBodyStream, _ chunk: Chunk) {
@@ -131,18 +157,24 @@ final class StepStream: @unchecked Sendable {
   /// Takes steps until there is something worth sending.
   private func chunk(_ turn: Turn) -> Chunk {
     var bytes: [UInt8] = []
+    let before = applied
+    var epoch = Unsaved.Epoch.first
     do throws(Problem) {
       let isLast = try turn.use { content throws(Problem) in
-        try session.model.withRoom { room throws(Problem) in
+        epoch = content.epoch
+        return try session.model.withRoom { room throws(Problem) in
           room.text.removeAll()
           // Also of the steps before a refused one.
           defer { bytes = room.text.bytes }
           return try applySome(&content, room)
         }
       }
-      return Chunk(bytes: bytes, isLast: isLast, problem: nil)
+      return Chunk(
+        bytes: bytes, steps: applied - before, epoch: epoch, isLast: isLast, problem: nil)
     } catch {
-      return Chunk(bytes: bytes + text(of: error), isLast: true, problem: error)
+      return Chunk(
+        bytes: bytes + text(of: error), steps: applied - before, epoch: epoch, isLast: true,
+        problem: error)
     }
   }
 
@@ -164,10 +196,10 @@ final class StepStream: @unchecked Sendable {
     _ line: StepRequest.Line, _ content: inout Session.Content, _ room: StepRoom
   ) throws(Problem) {
     try content.check(line.step)
-    var record = session.record()
+    var record = session.stepRecord()
     try session.model.step(line.input, &content, room, &record)
     writer.write(content, room)
-    session.events.publish(record)
+    session.took([line.input], &content, record)
     applied += 1
   }
 

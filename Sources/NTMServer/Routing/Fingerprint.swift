@@ -2,7 +2,10 @@ internal import Crypto
 
 /// A SHA-256 of a request, to tell a repeat from another one.
 struct Fingerprint: Hashable, Sendable {
-  private let bytes: [UInt8]
+  let bytes: [UInt8]
+
+  /// One that was written down.
+  init(bytes: [UInt8]) { self.bytes = bytes }
 
   /// - Parameter parts: told apart by their lengths
   init(_ parts: [[UInt8]]) {

@@ -1,3 +1,19 @@
+/// A request's right to be the one that is carried out of those with its key.
+struct KeyClaim: Sendable {
+  let key: String
+  fileprivate let fingerprint: Fingerprint
+  /// Replies to parts of the request, from before the server was started: these parts have been
+  /// carried out.
+  let parts: [Int: HTTPResponse]
+
+  /// To be kept with what the request has changed.
+  ///
+  /// - Parameter part: of a request that changes several sessions, each by itself
+  func reply(_ response: HTTPResponse, part: Int? = nil) -> KeyedReply {
+    KeyedReply(key: key, fingerprint: fingerprint, part: part, response: response)
+  }
+}
+
 /// Replies to requests that came with an `Idempotency-Key`, so that a request sent again is answered
 /// again and not carried out again (IETF draft-ietf-httpapi-idempotency-key-header-07).
 ///
@@ -11,6 +27,12 @@ final class IdempotencyStore: Sendable {
     let number: Int
   }
 
+  /// What a request left that the server did not live to answer.
+  private struct Remains {
+    let fingerprint: Fingerprint
+    var parts: [Int: HTTPResponse] = [:]
+  }
+
   fileprivate struct Content {
     var entries: [String: Entry] = [:]
     /// Keys in the order of their requests; some are free again or came later once more.
@@ -21,6 +43,34 @@ final class IdempotencyStore: Sendable {
   }
 
   private let content = Lock(Content())
+  private let remains: Lock<[String: Remains]>
+
+  /// - Parameter replies: from before the server was started, the oldest first
+  init(_ replies: [KeyedReply] = []) {
+    var remains: [String: Remains] = [:]
+    for reply in replies {
+      if let part = reply.part {
+        remains[reply.key, default: Remains(fingerprint: reply.fingerprint)].parts[part] =
+          reply.response
+      }
+    }
+    self.remains = Lock(remains)
+    for reply in replies where reply.part == nil {
+      guard case .first(let number) = arrive(reply.key, reply.fingerprint) else { continue }
+      finish(reply.key, number, reply.response)
+    }
+  }
+
+  /// The replies that are remembered, the oldest first.
+  var replies: [KeyedReply] {
+    content.withLock { content in
+      content.entries.sorted { $0.value.number < $1.value.number }.compactMap { key, entry in
+        entry.response.map {
+          KeyedReply(key: key, fingerprint: entry.fingerprint, part: nil, response: $0)
+        }
+      }
+    }
+  }
 
   /// Keys, and bytes of their replies, that are remembered.
   static let keyLimit = 10_000
@@ -74,7 +124,7 @@ final class IdempotencyStore: Sendable {
   ///   this key is being carried out, or what `handle` throws.
   func run(
     _ key: String, _ request: HTTPRequest,
-    _ handle: () throws(Problem) -> HTTPOutcome
+    _ handle: (KeyClaim) throws(Problem) -> HTTPOutcome
   ) throws(Problem) -> HTTPOutcome {
     let fingerprint = Self.fingerprint(request)
     switch arrive(key, fingerprint) {
@@ -90,7 +140,7 @@ final class IdempotencyStore: Sendable {
     case .first(let number):
       let outcome: HTTPOutcome
       do throws(Problem) {
-        outcome = try handle()
+        outcome = try handle(claim(key, fingerprint))
       } catch {
         finish(key, number, nil)
         throw error
@@ -137,6 +187,13 @@ final class IdempotencyStore: Sendable {
     }
   }
 
+  private func claim(_ key: String, _ fingerprint: Fingerprint) -> KeyClaim {
+    let parts = remains.withLock { remains in
+      remains.isEmpty || remains[key]?.fingerprint != fingerprint ? [:] : remains[key]?.parts
+    }
+    return KeyClaim(key: key, fingerprint: fingerprint, parts: parts ?? [:])
+  }
+
   private func arrive(_ key: String, _ fingerprint: Fingerprint) -> Arrival {
     content.withLock { content in
       if let entry = content.entries[key] {
@@ -159,7 +216,9 @@ final class IdempotencyStore: Sendable {
         content.entries[key] = nil
         return
       }
-      response.headers.append(("Idempotent-Replayed", "true"))
+      if response.header("Idempotent-Replayed") == nil {
+        response.headers.append(("Idempotent-Replayed", "true"))
+      }
       content.entries[key]?.response = response
       content.bytes += response.body.count
       content.forgetOldest()

@@ -33,8 +33,8 @@ enum MediaType: String, CaseIterable {
   /// Whether a request's body is said to have a JSON value on each line.
   static func isJSONLines(_ request: HTTPRequest) -> Bool {
     guard let type = request.header("content-type") else { return false }
-    let name = type.prefix { $0 != ";" }.filter { $0 != " " }.lowercased()
-    return namesOfJSONLines.contains(name)
+    let name = Substring(type.utf8.prefix { $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: " ") })
+    return namesOfJSONLines.contains { equalsIgnoringASCIICase($0, name) }
   }
 
   /// One element of `Accept`, such as "text/*;q=0.5".

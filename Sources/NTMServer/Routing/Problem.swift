@@ -37,6 +37,9 @@ struct Problem: Error, Equatable {
     case notFinite = "not-finite"
     case tooMuch = "too-much"
     case internalError = "internal-error"
+    case damagedSession = "damaged-session"
+    case storeUnavailable = "store-unavailable"
+    case modelNotServed = "model-not-served"
     case limitReached = "limit-reached"
     case stopping
     case overloaded
@@ -61,8 +64,9 @@ struct Problem: Error, Equatable {
       case .noDefaultModel, .wrongSize, .notFinite, .tooMuch, .keyReused, .damagedState, .badModel,
         .keepAlive:
         422
-      case .internalError: 500
-      case .limitReached, .stopping, .overloaded: 503
+      case .internalError, .damagedSession: 500
+      case .limitReached, .stopping, .overloaded, .storeUnavailable, .modelNotServed:
+        503
       }
     }
 
@@ -97,6 +101,9 @@ struct Problem: Error, Equatable {
       case .notFinite: "A value is not finite"
       case .tooMuch: "The request asks for too much"
       case .internalError: "The server failed"
+      case .damagedSession: "The session is damaged"
+      case .modelNotServed: "The session's model is not served"
+      case .storeUnavailable: "The store of sessions can't be used"
       case .limitReached: "A limit is reached"
       case .stopping: "The server is stopping"
       case .overloaded: "The server has too much to do"

@@ -5,6 +5,8 @@ struct Router: Sendable {
     let request: HTTPRequest
     /// The path's variable parts, decoded.
     let parameters: [String]
+    /// Of the request's key, if it has one and the route takes it.
+    var claim: KeyClaim?
   }
 
   typealias Handler = @Sendable (Context) throws(Problem) -> HTTPOutcome
@@ -16,6 +18,8 @@ struct Router: Sendable {
     let handler: Handler
     /// Whether an `Idempotency-Key` protects it from being carried out twice.
     let takesKey: Bool
+    /// Whether the first variable part of the path is a session's name.
+    var isOfSession: Bool { pattern.hasPrefix("/sessions/{id}") }
     private let segments: [Segment]
 
     private enum Segment: Sendable {
@@ -56,9 +60,18 @@ struct Router: Sendable {
   let patterns: [String]
   /// For each route the index of its pattern.
   private let patternIndices: [Int]
-  private let keys = IdempotencyStore()
+  private let keys: IdempotencyStore
+  private let isAtHand: @Sendable (String) -> Bool
 
-  init(routes: [Route]) {
+  /// - Parameters:
+  ///   - keys: remembers replies to requests with keys
+  ///   - isAtHand: whether a session of this name can be found without waiting for a disk
+  init(
+    routes: [Route], keys: IdempotencyStore = IdempotencyStore(),
+    isAtHand: @escaping @Sendable (_ session: String) -> Bool = { _ in true }
+  ) {
+    self.keys = keys
+    self.isAtHand = isAtHand
     let patterns = Self.patterns(of: routes)
     self.routes = routes
     self.patterns = patterns
@@ -100,11 +113,14 @@ struct Router: Sendable {
         }
         parameters.append(decoded)
       }
-      let context = Context(request: request, parameters: parameters)
+      var context = Context(request: request, parameters: parameters)
       guard route.takesKey, let key = try IdempotencyStore.key(of: request) else {
-        return try route.handler(context)
+        return try run(route, context)
       }
-      return try keys.run(key, request) { () throws(Problem) in try route.handler(context) }
+      return try keys.run(key, request) { claim throws(Problem) in
+        context.claim = claim
+        return try run(route, context)
+      }
     }
     guard !allowed.isEmpty else {
       throw Problem(.noSuchResource, "there is nothing at \(request.path)")
@@ -115,6 +131,14 @@ struct Router: Sendable {
       .methodNotAllowed,
       "\(request.path) has no \(request.method); it has \(allowed.joined(separator: ", "))",
       fields: ["allowed": .list(allowed)], headers: ["Allow": allowed.joined(separator: ", ")])
+  }
+
+  /// Runs a route's handler, on a worker where it may have to wait for a disk.
+  private func run(_ route: Route, _ context: Context) throws(Problem) -> HTTPOutcome {
+    guard route.isOfSession, !isAtHand(context.parameters[0]) else {
+      return try route.handler(context)
+    }
+    return .onWorker { () throws(Problem) in try route.handler(context) }
   }
 
   /// The parts of a path between slashes. A slash at the end makes an empty last part, which no

@@ -10,6 +10,9 @@ struct EndedSessions {
 
   subscript(id: String) -> SessionEnding? { endings[id] }
 
+  /// Forgets that a session has ended.
+  mutating func remove(_ id: String) { endings[id] = nil }
+
   mutating func add(_ id: String, _ ending: SessionEnding) {
     endings[id] = ending
     if order.count < Self.limit {

@@ -196,6 +196,9 @@ final class SessionEvents: Sendable {
 
   // MARK: Housekeeping
 
+  /// Whether nobody watches, or may come back to watch.
+  var isUnwatched: Bool { state.withLock { $0.channels.isEmpty } }
+
   /// Shows watchers, and what stands between, that the connection is in use.
   func sendHeartbeat() {
     let streams = state.withLock { $0.channels.flatMap(\.watchers).map(\.stream) }

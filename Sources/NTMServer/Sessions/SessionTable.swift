@@ -1,3 +1,4 @@
+import Logging
 import NTMModel
 
 /// The sessions of a server, within its limits. The lock of the table is never held while a session
@@ -7,103 +8,22 @@ final class SessionTable: Sendable {
     /// Seconds without use after which a session ends that does not ask for another time.
     var timeToLive: Double
     var sessions: Int
-    /// Bytes of all sessions' states.
+    /// Bytes of the states that are in memory.
     var bytes: Int
     /// The longest that a session may ask to be kept without use, in seconds; nil for ever.
     var longestKeepAlive: Double?
   }
 
   let limits: Limits
-  private let table = Lock(Table())
+  let journal: Journal
+  /// The model that a session of the store has, if it is there.
+  let modelOf: @Sendable (SessionRecord) -> ServedModel?
+  let table: Lock<Table>
 
-  /// A model that has sessions.
+  /// A model that has sessions in memory.
   struct ModelUse {
     let model: ServedModel
     var sessions = 0
-  }
-
-  private struct Table {
-    var sessions: [String: Session] = [:]
-    /// Numbers and names of sessions in the order in which they were made; some have ended.
-    var order: [(number: Int, id: String)] = []
-    /// The models of all sessions, by their identity: one name may stand for several.
-    var uses: [ObjectIdentifier: ModelUse] = [:]
-    /// When expired sessions were last looked for because of a limit.
-    var lastSearch = Timestamp(milliseconds: 0)
-    /// Sessions and their bytes, with those that are being made.
-    var count = 0
-    var bytes = 0
-    var nextNumber = 0
-    var ended = EndedSessions()
-    /// Those that change as sessions come and go.
-    var metrics = SessionMetrics()
-    /// The server stops: no more are made.
-    var isClosed = false
-
-    mutating func reserve(_ more: Int, within limits: Limits) -> Reservation {
-      guard !isClosed else { return .closed }
-      guard count < limits.sessions else { return .refused(.sessions) }
-      guard bytes <= limits.bytes - more else { return .refused(.bytes) }
-      count += 1
-      bytes += more
-      nextNumber += 1
-      return .granted(number: nextNumber)
-    }
-
-    mutating func release(_ less: Int) {
-      count -= 1
-      bytes -= less
-    }
-
-    mutating func add(_ session: Session) {
-      sessions[session.id] = session
-      metrics.created += 1
-      uses[ObjectIdentifier(session.model), default: ModelUse(model: session.model)].sessions += 1
-      // Sessions are made at the same time by several threads, so nearly in order.
-      let place = order.lastIndex { $0.number < session.number }.map { $0 + 1 } ?? 0
-      order.insert((session.number, session.id), at: place)
-    }
-
-    mutating func remove(_ session: Session, _ ending: SessionEnding, keptBytes: Int) {
-      guard sessions.removeValue(forKey: session.id) != nil else { return }
-      release(session.stateBytes + keptBytes)
-      forgetUse(of: session.model)
-      metrics.ended[ending.reason, default: 0] += 1
-      ended.add(session.id, ending)
-      if order.count > 2 * sessions.count + 1000 {
-        order.removeAll { sessions[$0.id] == nil }
-      }
-    }
-
-    private mutating func forgetUse(of model: ServedModel) {
-      let model = ObjectIdentifier(model)
-      uses[model]?.sessions -= 1
-      // Nothing may keep the memory of a model that has neither sessions nor new ones to come.
-      if uses[model]?.sessions == 0 { uses[model] = nil }
-    }
-
-    /// Whether it is time to look for expired sessions, which takes long where there are many.
-    mutating func maySearch(_ now: Timestamp) -> Bool {
-      guard lastSearch.advanced(by: 1) < now else { return false }
-      lastSearch = now
-      return true
-    }
-
-    /// Live sessions whose number is above `after`, in order, at most `limit`.
-    func page(after: Int, limit: Int) -> [Session] {
-      var (first, end) = (0, order.count)
-      while first < end {
-        let middle = (first + end) / 2
-        if order[middle].number > after { end = middle } else { first = middle + 1 }
-      }
-      return Array(order[first...].lazy.compactMap { sessions[$0.id] }.prefix(limit))
-    }
-  }
-
-  private enum Reservation {
-    case granted(number: Int)
-    case refused(Limit)
-    case closed
   }
 
   /// What can keep a session from being made.
@@ -113,7 +33,19 @@ final class SessionTable: Sendable {
     case memory
   }
 
-  init(limits: Limits) { self.limits = limits }
+  /// - Parameters:
+  ///   - journal: writes what changes
+  ///   - summary: of what the store has
+  ///   - modelOf: finds the model of a session of the store
+  init(
+    limits: Limits, journal: Journal = Journal.none, summary: StoreSummary = StoreSummary(),
+    modelOf: @escaping @Sendable (SessionRecord) -> ServedModel? = { _ in nil }
+  ) {
+    self.limits = limits
+    self.journal = journal
+    self.modelOf = modelOf
+    table = Lock(Table(summary))
+  }
 
   // MARK: Making and ending
 
@@ -121,33 +53,58 @@ final class SessionTable: Sendable {
   ///
   /// - Parameters:
   ///   - keepAlive: seconds without use after which it ends; nil for never
+  ///   - sequence: its name as a sequence
   ///   - start: where it begins, if not at the model's start state
-  /// - Throws: `Problem` 503 where a limit is reached, even without the sessions that have expired.
+  ///   - mayWait: whether to wait for a disk where that makes room
+  ///   - reply: what is kept for a client that repeats its request
+  /// - Throws: `Problem` 503 where a limit is reached, even without the sessions that have expired,
+  ///   or where it can't be saved.
   func make(
-    _ model: ServedModel, keepAlive: Double?, start: consuming Session.Start? = nil
+    _ model: ServedModel, keepAlive: Double?, sequence: String? = nil,
+    start: consuming Session.Start? = nil, mayWait: Bool = false,
+    reply: ((Session) -> KeyedReply)? = nil
   ) throws(Problem) -> Session {
+    try journal.checkWritable()
     let bytes = model.stateBytes
-    var reservation = table.withLock { $0.reserve(bytes, within: limits) }
-    if case .refused = reservation, table.withLock({ $0.maySearch(.now) }) {
-      expire()
-      reservation = table.withLock { $0.reserve(bytes, within: limits) }
-    }
-    switch reservation {
-    case .closed:
-      throw Problem(.stopping, "the server is stopping and makes no more sessions")
-    case .refused(let limit): throw rejection(limit, bytes)
-    case .granted(let number):
-      do {
-        let session = try Session(
-          model: model, number: number, now: .now, keepAlive: keepAlive, start: start.take())
-        table.withLock { $0.add(session) }
-        return session
-      } catch {
-        table.withLock { $0.release(bytes) }
-        throw rejection(.memory, bytes)
-      }
+    let number = try reserve(bytes, isNew: true, mayWait: mayWait)
+    do {
+      let session = try Session(
+        model: model, number: number, now: .now, keepAlive: keepAlive, sequence: sequence,
+        start: start.take(), table: self)
+      table.withLock { $0.add(session) }
+      session.begin(reply?(session))
+      return session
+    } catch {
+      table.withLock { $0.release(bytes, isEnding: true) }
+      throw rejection(.memory, bytes)
     }
   }
+
+  /// Makes room for a state: by ending what has expired, by moving out who has not been used for
+  /// long.
+  ///
+  /// - Parameters:
+  ///   - isNew: whether it is that of a session that there was not before
+  ///   - mayWait: whether to wait for a disk where that makes room
+  /// - Returns: the number of a new session
+  func reserve(_ bytes: Int, isNew: Bool, mayWait: Bool) throws(Problem) -> Int {
+    var reservation = table.withLock { $0.reserve(bytes, isNew: isNew, within: limits) }
+    if case .refused(.bytes) = reservation, makeRoom(bytes, mayWait: mayWait) {
+      reservation = table.withLock { $0.reserve(bytes, isNew: isNew, within: limits) }
+    }
+    if case .refused = reservation, table.withLock({ $0.maySearch(.now) }) {
+      expire(mayWait: mayWait)
+      reservation = table.withLock { $0.reserve(bytes, isNew: isNew, within: limits) }
+    }
+    switch reservation {
+    case .granted(let number): return number
+    case .refused(let limit): throw rejection(limit, bytes)
+    case .closed: throw Problem(.stopping, "the server is stopping and makes no more sessions")
+    }
+  }
+
+  /// Whether a state has room as it is.
+  func hasRoom(_ bytes: Int) -> Bool { table.withLock { $0.bytes <= limits.bytes - bytes } }
 
   /// Whether no more sessions are made, because the server stops. Those that there are go on.
   var isClosed: Bool {
@@ -164,29 +121,41 @@ final class SessionTable: Sendable {
     }
   }
 
+  /// Sessions whose state is in memory.
+  var inMemoryCount: Int { table.withLock { $0.sessions.count } }
+
   private var retryLater: [String: String] {
     ["Retry-After": String(max(1, Int(min(limits.timeToLive, 60))))]
   }
 
   private func rejection(_ limit: Limit, _ bytes: Int) -> Problem {
     table.withLock { $0.metrics.rejected[limit, default: 0] += 1 }
-    let detail =
+    let hint = "Delete sessions, or wait until some expire"
+    let (detail, headers) =
       switch limit {
-      case .sessions: "the server holds at most \(limits.sessions) sessions"
+      case .sessions: ("the server holds at most \(limits.sessions) sessions. \(hint)", retryLater)
+      case .bytes where journal.keeps != .nothing:
+        (
+          "the server has room for \(limits.bytes) bytes of sessions at a time, and all of them are "
+            + "in use; another one needs \(bytes). Try again in a moment", [:]
+        )
       case .bytes:
-        "the server's sessions hold at most \(limits.bytes) bytes; another one needs \(bytes)"
-      case .memory: "the machine has no memory for another session of \(bytes) bytes"
+        (
+          "the server's sessions hold at most \(limits.bytes) bytes; another one needs \(bytes). "
+            + hint, retryLater
+        )
+      case .memory:
+        ("the machine has no memory for another session of \(bytes) bytes. \(hint)", retryLater)
       }
     return Problem(
-      .limitReached, "\(detail). Delete sessions, or wait until some expire",
-      fields: ["limit": .text(limit.rawValue)], headers: retryLater)
+      .limitReached, detail, fields: ["limit": .text(limit.rawValue)], headers: headers)
   }
 
   /// Takes a session that has ended out of the table, and remembers how it ended.
   ///
-  /// - Parameter keptBytes: of the reply and the events that it kept
-  func remove(_ session: Session, _ ending: SessionEnding, keptBytes: Int) {
-    table.withLock { $0.remove(session, ending, keptBytes: keptBytes) }
+  /// - Parameter bytes: that its state and all else that it kept took
+  func remove(_ session: Session, _ ending: SessionEnding, bytes: Int) {
+    table.withLock { $0.remove(session, ending, bytes: bytes) }
   }
 
   /// Makes room for a reply that a session keeps in place of another one.
@@ -202,6 +171,20 @@ final class SessionTable: Sendable {
     }
   }
 
+  /// Keeps a reply in place of the one that a session has. Where there is a store, there is always
+  /// room: others move out for it when the next state needs some.
+  ///
+  /// - Returns: false where there is no room; that of the old one is free then
+  func keep(_ reply: RepeatableReply, in content: inout Session.Content) -> Bool {
+    let old = content.lastReply?.bytes ?? 0
+    content.lastReply = reply
+    guard journal.keeps == .nothing else {
+      table.withLock { $0.bytes += reply.bytes - old }
+      return true
+    }
+    return exchange(old, for: reply.bytes)
+  }
+
   /// Drops the reply that a session keeps: it is not the one to its last steps any more.
   func forgetReply(_ content: inout Session.Content) {
     _ = exchange(content.lastReply?.bytes ?? 0, for: 0)
@@ -209,8 +192,11 @@ final class SessionTable: Sendable {
   }
 
   /// Ends the sessions that have been idle too long.
-  func expire(now: Timestamp = .now) {
-    for session in all { end(session, ifIdleAt: now) }
+  ///
+  /// - Parameter mayWait: whether to look in the store, too
+  func expire(now: Timestamp = .now, mayWait: Bool = true) {
+    for session in all { _ = session.endIfIdle(at: now) }
+    if mayWait { expireStored(now) }
   }
 
   /// Ends what watchers of sessions are sent, because the server stops.
@@ -226,41 +212,24 @@ final class SessionTable: Sendable {
     for session in all {
       session.events.sendHeartbeat()
       _ = exchange(session.events.forgetUnwatched(), for: 0)
+      session.saveActivity()
     }
-  }
-
-  @discardableResult
-  private func end(_ session: Session, ifIdleAt now: Timestamp) -> SessionEnding? {
-    guard let end = session.endIfIdle(at: now) else { return nil }
-    remove(session, end.ending, keptBytes: end.keptBytes)
-    return end.ending
   }
 
   // MARK: Finding
 
-  /// - Throws: `Problem` 404 where there is none of this name, which says how it ended if it did.
-  func find(_ id: String) throws(Problem) -> Session {
-    let (found, ended) = table.withLock { ($0.sessions[id], $0.ended[id]) }
-    guard let session = found else {
-      throw ended.map { .sessionEnded(id, $0) } ?? .noSession(id)
-    }
-    if let ending = end(session, ifIdleAt: .now) { throw .sessionEnded(id, ending) }
-    return session
-  }
-
-  /// Whether there is a session of this name that has not ended.
-  func contains(_ id: String) -> Bool { table.withLock { $0.sessions[id] != nil } }
-
-  var count: Int { table.withLock { $0.sessions.count } }
-
-  /// The models that have sessions, in no order.
+  /// The models that have sessions in memory, in no order.
   var modelUses: [ModelUse] { table.withLock { Array($0.uses.values) } }
 
-  private var all: [Session] { table.withLock { Array($0.sessions.values) } }
+  var count: Int { table.withLock { $0.count } }
 
-  /// The first `limit` sessions made after number `after`, in that order, and whether there are more.
-  func page(after: Int, limit: Int) -> (sessions: [Session], hasMore: Bool) {
-    let page = table.withLock { $0.page(after: after, limit: limit + 1) }
-    return (Array(page.prefix(limit)), page.count > limit)
-  }
+  /// Whether there is a session of this name in memory, that has not ended.
+  func contains(_ id: String) -> Bool { table.withLock { $0.handle(id) != nil } }
+
+  var all: [Session] { table.withLock { $0.residents } }
+}
+
+extension Journal {
+  /// Of sessions that end with the server.
+  static let none = Journal(MemorySessionStore(), .none, Logger(label: "ntm"))
 }

@@ -29,6 +29,12 @@ extension StateFile {
 }
 
 extension ModelPool {
+  /// The model of a session of the store; nil where none with its numbers is served.
+  func model(of record: SessionRecord) -> ServedModel? {
+    if let named = self[record.modelName], named.digest == record.modelDigest { return named }
+    return models.first { $0.digest == record.modelDigest }
+  }
+
   /// The model whose state a file holds.
   ///
   /// - Throws: `Problem` 409 where it is not served.

@@ -69,11 +69,13 @@ struct Turns {
 /// The right to use a session alone. It is given to the next when this goes away.
 final class Turn: Sendable {
   private let session: Session
+  private let purpose: Turns.Purpose
   /// Whether others were before it.
   let hasWaited: Bool
 
-  init(_ session: Session, hasWaited: Bool) {
+  init(_ session: Session, _ purpose: Turns.Purpose, hasWaited: Bool) {
     self.session = session
+    self.purpose = purpose
     self.hasWaited = hasWaited
   }
 
@@ -85,7 +87,7 @@ final class Turn: Sendable {
   func use<Result>(
     _ body: (inout Session.Content) throws(Problem) -> Result
   ) throws(Problem) -> Result {
-    try session.withContent(body)
+    try session.withContent(purpose, body)
   }
 }
 

@@ -162,15 +162,15 @@ extension HTTPServerTests {
         try withServer(.testing { $0.temporaryDirectory = directory }) { _, handler, port in
           let client = try SocketClient(port: port)
           try #require(try client.exchange("POST", "/count", body: lines(2_000_000)).status == 200)
-          let (memory, descriptors) = (peakMemory(), openDescriptors())
           let (block, count) = (lines(1 << 20), 80)
+          // The end of a block and the begin of the next make one line.
+          let expected =
+            block.split(separator: 10, omittingEmptySubsequences: false).count * count - (count - 1)
+          let (memory, descriptors) = (peakMemory(), openDescriptors())
           try client.send(
             "POST", "/count?max=1000000000",
             headers: [("Content-Length", "\(block.count * count)")])
           for _ in 0..<count { try client.send(block) }
-          // The end of a block and the begin of the next make one line.
-          let expected =
-            block.split(separator: 10, omittingEmptySubsequences: false).count * count - (count - 1)
           try #require(try client.receive().text == "\(expected)")
           try #require(peakMemory() - memory < 24 << 20)
           // The completion comes before the descriptor is closed, on the same thread as the next

@@ -74,8 +74,9 @@ struct ByteBufferTests {
     (value: 0 as Float, text: "0.0"), (value: -0.0, text: "-0.0"), (value: 1, text: "1.0"),
     (value: 0.1, text: "0.1"), (value: .leastNonzeroMagnitude, text: "1e-45"),
     (value: 3.4028235e38, text: "3.4028235e+38"), (value: 16_777_216, text: "16777216.0"),
+    (value: -16_777_218, text: "-1.6777218e+07"), (value: 1e5, text: "1e+05"),
   ])
-  func aFloatIsWrittenAsSwiftWritesIt(_ value: Float, _ expected: String) {
+  func aFloatIsNeverTakenForAWholeNumber(_ value: Float, _ expected: String) {
     #expect(text { $0.appendNumber(value) } == expected)
   }
 

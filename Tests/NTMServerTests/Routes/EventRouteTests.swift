@@ -125,7 +125,7 @@ import Testing
   }
 
   @Test func watchersAreToldThatTheServerStops() async throws {
-    let service = Service(pool: .copy, options: .testing(), logger: .silent)
+    let service = try Service(pool: .copy, options: .testing(), logger: .silent)
     try service.start()
     let port = try #require(service.port)
     let session = try SocketClient(port: port).makeSession()

@@ -9,7 +9,7 @@ struct IdempotencyStoreTests {
   private func respond(
     _ key: String, _ status: Int = 200, bytes: Int = 10
   ) throws(Problem) -> HTTPOutcome {
-    try store.run(key, request) { () throws(Problem) in
+    try store.run(key, request) { _ throws(Problem) in
       .respond(HTTPResponse(status: status, headers: [], body: [UInt8](repeating: 1, count: bytes)))
     }
   }
@@ -20,7 +20,7 @@ struct IdempotencyStoreTests {
   }
 
   @Test func whileTheFirstRunsTheSecondIsRefused() throws {
-    let outcome = try store.run("k", request) { () throws(Problem) in
+    let outcome = try store.run("k", request) { _ throws(Problem) in
       .offload { HTTPResponse(status: 200, headers: [], body: []) }
     }
     let refusal = #expect(throws: Problem.self) { try respond("k") }
@@ -32,7 +32,7 @@ struct IdempotencyStoreTests {
 
   @Test func workThatIsDroppedFreesItsKey() throws {
     do {
-      _ = try store.run("k", request) { () throws(Problem) in
+      _ = try store.run("k", request) { _ throws(Problem) in
         .offload { HTTPResponse(status: 200, headers: [], body: []) }
       }
     }

@@ -18,7 +18,7 @@ struct SessionIDTests {
       let id = SessionID.make()
       seen.insert(id)
       try #require(id.utf8.count == 22)
-      for (index, character) in id.utf8.enumerated() {
+      for (index, character) in id.utf8.reversed().enumerated() {
         let digit = try #require(digits[Int(character)], "\(id)")
         for bit in 0..<6 where digit >> bit & 1 == 1 { ones[6 * index + bit] += 1 }
       }

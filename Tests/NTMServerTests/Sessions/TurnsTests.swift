@@ -95,6 +95,6 @@ struct TurnsTests {
     #expect(session.endIfIdle(at: late) == nil)
     withExtendedLifetime(claim) {}
     claim = nil
-    #expect(session.endIfIdle(at: late)?.ending.reason == .expired)
+    #expect(session.endIfIdle(at: late)?.reason == .expired)
   }
 }

@@ -21,5 +21,8 @@ func withRawService(
   switch transport {
   case .router: try await withService(.router, pool, options, body)
   case .socket: try await withLiveService(pool, options) { try await body(RawClient(port: $0)) }
+  case .stored:
+    let store = MemorySessionStore(outlivesProcess: true)
+    try await withLiveService(pool, options, store) { try await body(RawClient(port: $0)) }
   }
 }

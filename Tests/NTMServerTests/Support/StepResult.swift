@@ -81,7 +81,7 @@ struct Exact: Decodable, Hashable, CustomStringConvertible {
 /// Steps a model without a service: what the service must give.
 final class DirectSession {
   private let model: Model
-  private var state: State
+  private(set) var state: State
   private var workspace: Workspace
   private(set) var steps = 0
 

@@ -7,7 +7,7 @@ extension SessionTable {
   }
 
   func delete(_ session: Session) {
-    remove(session, SessionEnding(reason: .deleted, at: .now), keptBytes: 0)
+    remove(session, SessionEnding(reason: .deleted, at: .now), bytes: session.stateBytes)
   }
 }
 

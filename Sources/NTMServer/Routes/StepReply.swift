@@ -1,0 +1,55 @@
+/// Writes the reply to a request for steps into a room's text, step by step.
+struct StepReply {
+  private let writer: StepResultWriter
+  private let form: MediaType
+  /// Whether the results stand in an object's list.
+  private let isObject: Bool
+  private var count = 0
+
+  init(_ request: StepRequest, _ form: MediaType, _ session: Session, _ room: StepRoom) {
+    writer = StepResultWriter(session, request.fields, form)
+    self.form = form
+    isObject = request.isList && form == .json
+    room.text.removeAll()
+    if isObject { room.text.append("{\"steps\":[") }
+  }
+
+  /// Adds the step that the room was just used for.
+  mutating func add(_ content: borrowing Session.Content, _ room: StepRoom) {
+    if count > 0, isObject { room.text.append(UInt8(ascii: ",")) }
+    count += 1
+    writer.write(content, room)
+  }
+
+  func response(_ room: StepRoom) -> HTTPResponse {
+    if isObject { room.text.append("]}") }
+    return HTTPResponse(stepsAs: form, room.text.bytes)
+  }
+}
+
+extension HTTPResponse {
+  /// Results of steps.
+  init(stepsAs form: MediaType, _ body: [UInt8], headers: [(name: String, value: String)] = []) {
+    let type = [(name: "Content-Type", value: form.rawValue), (name: "Vary", value: "Accept")]
+    self.init(status: 200, headers: type + headers, body: body)
+  }
+}
+
+extension StepResultWriter {
+  init(_ session: Session, _ fields: StepFields, _ form: MediaType) {
+    self.init(model: session.model, session: session.id, fields: fields, form: Form(form))
+  }
+}
+
+extension StepResultWriter.Form {
+  /// That of a reply.
+  fileprivate init(_ type: MediaType) {
+    self =
+      switch type {
+      case .jsonLines: .jsonLines
+      case .eventStream: .eventStream
+      case .csv: .csv
+      case .json, .safeTensors: .json
+      }
+  }
+}

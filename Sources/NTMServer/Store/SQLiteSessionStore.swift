@@ -1,0 +1,327 @@
+internal import Foundation
+internal import GRDB
+
+/// Keeps sessions in a SQLite database, through GRDB.
+///
+/// The log is written ahead (WAL), and a commit returns when it is on the disk. One connection
+/// writes; others read beside it. Changes are told to the file's reader by nobody but this process,
+/// which the lease makes sure of: a lock on a file beside the database, for as long as the process
+/// lives.
+final class SQLiteSessionStore: SessionStore {
+  let path: String
+  private let database: DatabasePool
+  private let lease = Lock<LockFile?>(nil)
+
+  var outlivesProcess: Bool { true }
+
+  /// Replies to requests with keys that are remembered.
+  static let keyLimit = IdempotencyStore.keyLimit
+  /// Pages of the log (4 kB each) after which they are copied into the database. More than SQLite's
+  /// 1000, because pages that many steps change are then copied once.
+  private static let checkpointPages = 4000
+  /// Seconds to wait for another process that holds the database, such as a backup.
+  private static let patience = 5.0
+
+  /// Opens the file, or makes it.
+  ///
+  /// - Parameters:
+  ///   - isReadOnly: whether to look only, which needs no lease
+  /// - Throws: `.foreign` where it is no database of sessions, or one of a newer version; `.failing`
+  ///   where it can't be opened or written.
+  init(path: String, isReadOnly: Bool = false) throws(StoreError) {
+    self.path = path
+    var configuration = Configuration()
+    configuration.busyMode = .timeout(Self.patience)
+    configuration.readonly = isReadOnly
+    configuration.maximumReaderCount = 8
+    configuration.prepareDatabase { db in
+      try db.execute(sql: "PRAGMA cell_size_check = ON")
+      try db.execute(sql: "PRAGMA trusted_schema = OFF")
+    }
+    database = try Self.attempting(path) {
+      if isReadOnly, !FileManager.default.fileExists(atPath: path) {
+        throw StoreError(.failing, "there is no such file")
+      }
+      // What clients' sessions hold is for nobody else to read.
+      if !isReadOnly { try LockFile.makeFile(path) }
+      // Before anything is written to a file of somebody else's.
+      var looking = configuration
+      looking.readonly = true
+      try DatabaseQueue(path: path, configuration: looking).read { try Self.check($0) }
+      return try DatabasePool(path: path, configuration: configuration)
+    }
+  }
+
+  // MARK: Opening
+
+  /// - Throws: where the database is another program's, or a newer version's.
+  private static func check(_ db: Database) throws {
+    let id = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
+    let tables = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") ?? 0
+    guard id == SQLiteSchema.applicationID || (id == 0 && tables == 0) else {
+      throw StoreError(.foreign, "it is a database of something else than sessions")
+    }
+    guard try !SQLiteSchema.migrator.hasBeenSuperseded(db) else {
+      throw StoreError(
+        .foreign, "it was written by a newer version of this program; use that, or another file")
+    }
+  }
+
+  func acquireLease() throws(StoreError) {
+    try lease.withLock { lease throws(StoreError) in
+      do throws(StoreError) {
+        lease = try LockFile(LockFile.realPath(path) + ".lock")
+      } catch {
+        guard error.kind == .inUse else { throw error }
+        throw StoreError(
+          .inUse, "it is in use by \(error.reason); one server at a time can use it", path: path)
+      }
+    }
+    do throws(StoreError) { try prepare() } catch {
+      close()
+      throw error
+    }
+  }
+
+  private func prepare() throws(StoreError) {
+    try Self.attempting(path) {
+      try database.writeWithoutTransaction { db in
+        try db.execute(sql: "PRAGMA application_id = \(SQLiteSchema.applicationID)")
+        // GRDB's choice, NORMAL, loses the newest commits with the machine's power.
+        try db.execute(sql: "PRAGMA synchronous = FULL")
+        try db.execute(sql: "PRAGMA wal_autocheckpoint = \(Self.checkpointPages)")
+        // Debian's choice, ON, writes zeros over what is deleted, at the cost of a second write.
+        try db.execute(sql: "PRAGMA secure_delete = OFF")
+      }
+      try SQLiteSchema.migrator.migrate(database)
+    }
+    try probe()
+  }
+
+  func probe() throws(StoreError) {
+    try Self.attempting(path) {
+      // Nobody reads it; another number than before is something to write.
+      try database.write { db in
+        try db.execute(sql: "PRAGMA user_version = \(Int32.random(in: 1...(.max)))")
+      }
+    }
+  }
+
+  func close() {
+    // So that the log is short when the file is opened next, and the file complete without it.
+    _ = try? database.writeWithoutTransaction { try $0.checkpoint(.truncate) }
+    try? database.close()
+    lease.withLock { $0 = nil }
+  }
+
+  // MARK: Writing
+
+  func commit(_ changes: [StoredChange]) throws(StoreError) {
+    try Self.attempting(path) {
+      try database.write { db in
+        for change in changes { try change.write(to: db) }
+        if changes.contains(where: { !$0.replies.isEmpty }) {
+          try db.cachedStatement(
+            sql: """
+              DELETE FROM replies
+              WHERE number <= (SELECT max(number) FROM replies) - \(Self.keyLimit)
+              """
+          ).execute()
+        }
+      }
+    }
+  }
+
+  func quarantine(_ session: Int, _ reason: String) throws(StoreError) {
+    try Self.attempting(path) {
+      try database.write { db in
+        try db.execute(
+          sql: "UPDATE sessions SET damage = ? WHERE number = ?", arguments: [reason, session])
+      }
+    }
+  }
+
+  // MARK: Reading
+
+  func record(id: String) throws(StoreError) -> SessionRecord? {
+    try records("WHERE s.id = ?", [id]).first
+  }
+
+  func record(sequence: String) throws(StoreError) -> SessionRecord? {
+    try records("WHERE s.sequence = ? ORDER BY s.number DESC LIMIT 1", [sequence]).first
+  }
+
+  func page(after: Int, limit: Int) throws(StoreError) -> [SessionRecord] {
+    try records("WHERE s.number > ? ORDER BY s.number LIMIT ?", [after, limit])
+  }
+
+  func expired(
+    at now: Timestamp, since start: Timestamp, limit: Int
+  ) throws(StoreError) -> [SessionRecord] {
+    try records(
+      """
+      WHERE s.expires_at < ? AND max(p.last_activity, ?) + s.keep_alive * 1000 < ? LIMIT ?
+      """, [now.milliseconds, start.milliseconds, now.milliseconds, limit])
+  }
+
+  private func records(
+    _ condition: String, _ arguments: StatementArguments
+  ) throws(StoreError) -> [SessionRecord] {
+    try Self.attempting(path) {
+      try database.read { db in
+        let statement = try db.cachedStatement(
+          sql: "SELECT \(SessionRecord.columns) FROM \(SessionRecord.tables) \(condition)")
+        return try Row.fetchAll(statement, arguments: arguments).map { SessionRecord($0) }
+      }
+    }
+  }
+
+  func content(of session: Int) throws(StoreError) -> StoredContent? {
+    try Self.attempting(path) {
+      try database.read { db in
+        let base = try db.cachedStatement(sql: "SELECT * FROM bases WHERE session = ?")
+        guard let row = try Row.fetchOne(base, arguments: [session]) else { return nil }
+        let statement = try db.cachedStatement(
+          sql: "SELECT * FROM steps WHERE session = ? ORDER BY first")
+        let content = StoredContent(
+          base: try StoredBase(row, session: session),
+          steps: try Row.fetchAll(statement, arguments: [session]).map {
+            try StoredSteps($0, session: session)
+          })
+        var step = content.base.step
+        for steps in content.steps {
+          guard steps.first == step + 1 else {
+            throw StoreError(.damaged, "its steps from \(step + 1) on are missing")
+          }
+          step = steps.last
+        }
+        guard try SessionProgress.read(from: db, session: session)?.step == step else {
+          throw StoreError(.damaged, "its steps from \(step + 1) on are missing")
+        }
+        return content
+      }
+    }
+  }
+
+  func summary() throws(StoreError) -> StoreSummary {
+    try Self.attempting(path) {
+      try database.read { db in
+        StoreSummary(
+          sessions: try Int.fetchOne(db, sql: "SELECT count(*) FROM sessions") ?? 0,
+          lastNumber: try Int.fetchOne(
+            db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'sessions'") ?? 0)
+      }
+    }
+  }
+
+  func replies(atMost bytes: Int) throws(StoreError) -> [KeyedReply] {
+    try Self.attempting(path) {
+      try database.read { db in
+        var left = bytes
+        var replies: [KeyedReply] = []
+        let rows = try Row.fetchCursor(db, sql: "SELECT * FROM replies ORDER BY number DESC")
+        while let row = try rows.next() {
+          guard let reply = try KeyedReply(row) else { continue }
+          left -= reply.response.body.count
+          guard left >= 0 else { break }
+          replies.append(reply)
+        }
+        return replies.reversed()
+      }
+    }
+  }
+
+  // MARK: Housekeeping
+
+  /// Gives back what the file has no use for.
+  ///
+  /// - Returns: the database's bytes before and after
+  func vacuum() throws(StoreError) -> (before: Int, after: Int) {
+    try Self.attempting(path) {
+      let before = try database.read { try Self.bytes($0) }
+      try database.vacuum()
+      _ = try database.writeWithoutTransaction { try $0.checkpoint(.truncate) }
+      return (before, try database.read { try Self.bytes($0) })
+    }
+  }
+
+  private static func bytes(_ db: Database) throws -> Int {
+    let count = try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0
+    return try count * (Int.fetchOne(db, sql: "PRAGMA page_size") ?? 0)
+  }
+
+  // MARK: Errors
+
+  private static func attempting<Result>(
+    _ path: String, _ body: () throws -> Result
+  ) throws(StoreError) -> Result {
+    do {
+      return try body()
+    } catch let error as StoreError {
+      throw StoreError(error.kind, error.reason, path: path)
+    } catch let error as DatabaseError {
+      throw StoreError(error, path)
+    } catch {
+      throw StoreError(.failing, "\(error)", path: path)
+    }
+  }
+}
+
+extension StoreError {
+  fileprivate init(_ error: DatabaseError, _ path: String) {
+    let message = error.message ?? "SQLite's error \(error.extendedResultCode.rawValue)"
+    let (kind, reason): (Kind, String) =
+      switch error.resultCode {
+      case .SQLITE_CORRUPT: (.damaged, "the database is damaged: \(message)")
+      case .SQLITE_NOTADB: (.foreign, "this is no database of sessions: \(message)")
+      case .SQLITE_FULL: (.failing, "there is no room on the disk")
+      case .SQLITE_BUSY, .SQLITE_LOCKED: (.failing, "another process holds the database")
+      case .SQLITE_READONLY: (.failing, "the database can be read, but not written")
+      case .SQLITE_CANTOPEN: (.failing, "the database can't be opened: \(message)")
+      default: (.failing, "the database can't be read or written: \(message)")
+      }
+    self.init(kind, reason, path: path)
+  }
+}
+
+extension StoredChange {
+  fileprivate func write(to db: Database) throws {
+    for reply in replies { try reply.write(to: db) }
+    guard !isEnded else {
+      for table in ["steps", "bases", "progress"] {
+        try db.cachedStatement(sql: "DELETE FROM \(table) WHERE session = ?")
+          .execute(arguments: [session])
+      }
+      return try db.cachedStatement(sql: "DELETE FROM sessions WHERE number = ?")
+        .execute(arguments: [session])
+    }
+    try created?.write(to: db)
+    if let base {
+      try base.write(to: db, session: session)
+      if created == nil {
+        try db.cachedStatement(sql: "DELETE FROM steps WHERE session = ?")
+          .execute(arguments: [session])
+      }
+    }
+    try steps?.write(to: db, session: session)
+    try writeProgress(to: db)
+  }
+
+  private func writeProgress(to db: Database) throws {
+    var progress: SessionProgress
+    if let step = steps?.last ?? base?.step {
+      progress = SessionProgress(step: step, lastActivity: lastActivity)
+    } else {
+      // There is none where only replies are written, and a damaged one stays damaged.
+      guard let stored = try SessionProgress.read(from: db, session: session) else { return }
+      progress = stored
+      progress.lastActivity = max(progress.lastActivity, lastActivity)
+    }
+    try progress.write(to: db, session: session)
+    // Steps leave the session's row alone, whose time is too early then: `expired` looks again.
+    guard created == nil, steps == nil || base != nil else { return }
+    let statement = try db.cachedStatement(
+      sql: "UPDATE sessions SET expires_at = ? + keep_alive * 1000 WHERE number = ?")
+    try statement.execute(arguments: [progress.lastActivity.milliseconds, session])
+  }
+}

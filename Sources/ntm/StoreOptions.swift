@@ -1,0 +1,60 @@
+public import ArgumentParser
+public import NTMServer
+
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
+
+/// Where sessions are kept: `memory`, or `sqlite:` and the path of a file.
+struct StoreOption: ExpressibleByArgument {
+  let location: StoreLocation
+
+  private static let prefix = "sqlite:"
+
+  init?(argument: String) {
+    if argument == "memory" {
+      location = .memory
+    } else if argument.hasPrefix(Self.prefix), argument.count > Self.prefix.count {
+      location = .sqlite(path: String(argument.dropFirst(Self.prefix.count)))
+    } else {
+      return nil
+    }
+  }
+
+  init(_ location: StoreLocation) { self.location = location }
+
+  /// A file below the working directory.
+  static let standard = StoreOption(.sqlite(path: ".ntm/sessions.sqlite"))
+
+  var defaultValueDescription: String {
+    switch location {
+    case .memory: "memory"
+    case .sqlite(let path): Self.prefix + path
+    }
+  }
+
+  var isDurable: Bool { location != .memory }
+
+  /// Makes the folder that the file is to be in.
+  ///
+  /// - Throws: where it can't be made.
+  func prepare() throws {
+    guard case .sqlite(let path) = location else { return }
+    let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+      .joined(separator: "/")
+    guard !folder.isEmpty, !FileManager.default.fileExists(atPath: folder) else { return }
+    do {
+      try FileManager.default.createDirectory(
+        atPath: folder, withIntermediateDirectories: false,
+        attributes: [.posixPermissions: 0o700])
+    } catch {
+      throw Failure(
+        "the folder \(folder) for the sessions can't be made; give another place by --store, or "
+          + "--store memory to keep them in memory only")
+    }
+  }
+}
+
+extension Durability: ExpressibleByArgument {}

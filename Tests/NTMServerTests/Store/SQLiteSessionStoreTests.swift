@@ -1,0 +1,177 @@
+import Foundation
+import GRDB
+import Testing
+
+@testable import NTMServer
+
+/// What is SQLite's own.
+struct SQLiteSessionStoreTests {
+  private let folder = try! StoreFolder()
+  private static let record = SessionRecord(
+    number: 1, id: "one", modelName: "copy", modelDigest: "d", createdAt: .now, keepAlive: 100,
+    lastActivity: .now)
+
+  /// Writes a session with a state and some steps.
+  private func fill() throws {
+    let store = try SQLiteSessionStore(path: folder.file)
+    try store.acquireLease()
+    defer { store.close() }
+    let reply = KeyedReply(
+      key: "k", fingerprint: Fingerprint([[1]]), response: HTTPResponse(status: 200, body: [1]))
+    try store.commit([
+      StoredChange(
+        session: 1, created: Self.record,
+        base: StoredBase(
+          step: 3, state: [1, 2, 3], arithmetic: "a",
+          reply: RepeatableReply(firstStep: 3, fingerprint: Fingerprint([[2]]), body: [4]),
+          recomputedFrom: nil),
+        steps: StoredSteps(
+          first: 4, inputs: [[1], [2]],
+          request: RequestMark(firstStep: 4, isList: true, fields: .standard, form: .json)),
+        lastActivity: .now, replies: [reply])
+    ])
+  }
+
+  private func execute(_ sql: String) throws {
+    let database = try DatabaseQueue(path: folder.file)
+    try database.write { try $0.execute(sql: sql) }
+    try database.close()
+  }
+
+  @Test func othersCannotReadIt() throws {
+    try fill()
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+    #expect(names.count >= 2)
+    for name in names {
+      let attributes = try FileManager.default.attributesOfItem(atPath: "\(folder.path)/\(name)")
+      #expect(attributes[.posixPermissions] as? Int == 0o600, "\(name)")
+    }
+  }
+
+  @Test func aFileThatIsNoDatabaseIsRefusedAndLeftAlone() throws {
+    let text = Data(String(repeating: "no database ", count: 1000).utf8)
+    try text.write(to: URL(filePath: folder.file))
+    let refusal = #expect(throws: StoreError.self) { try SQLiteSessionStore(path: folder.file) }
+    #expect(refusal?.kind == .foreign)
+    #expect(refusal?.description.hasPrefix(folder.file) == true)
+    #expect(FileManager.default.contents(atPath: folder.file) == text)
+  }
+
+  @Test func aDatabaseOfSomethingElseIsRefusedAndLeftAlone() throws {
+    try execute("CREATE TABLE sessions (a)")
+    let before = FileManager.default.contents(atPath: folder.file)
+    let refusal = #expect(throws: StoreError.self) { try SQLiteSessionStore(path: folder.file) }
+    #expect(refusal?.kind == .foreign)
+    #expect(FileManager.default.contents(atPath: folder.file) == before)
+  }
+
+  @Test func aNewerVersionsDatabaseIsRefused() throws {
+    try fill()
+    try execute("INSERT INTO grdb_migrations VALUES ('99')")
+    let refusal = #expect(throws: StoreError.self) { try SQLiteSessionStore(path: folder.file) }
+    #expect(refusal?.kind == .foreign)
+    #expect(refusal?.reason.contains("newer version") == true)
+  }
+
+  @Test func itIsOneStoreByWhateverName() throws {
+    let other = "\(folder.path)/link.sqlite"
+    try FileManager.default.createSymbolicLink(
+      atPath: other, withDestinationPath: "sessions.sqlite")
+    // Through the link, which has nothing at its other end yet.
+    let first = try SQLiteSessionStore(path: other)
+    try first.acquireLease()
+    defer { first.close() }
+    let second = try SQLiteSessionStore(path: folder.file)
+    defer { second.close() }
+    let refusal = #expect(throws: StoreError.self) { try second.acquireLease() }
+    #expect(refusal?.kind == .inUse)
+  }
+
+  @Test func aMissingFolderIsNamed() throws {
+    let path = "\(folder.path)/no/sessions.sqlite"
+    let refusal = #expect(throws: StoreError.self) { try SQLiteSessionStore(path: path) }
+    #expect(refusal?.description.hasPrefix(path) == true)
+  }
+
+  /// Changes of what is written, as a failing disk makes them, and where each is noticed.
+  private static let damages: [(sql: String, where: String)] = [
+    ("UPDATE sessions SET keep_alive = 1", "record"),
+    ("UPDATE sessions SET model = 'other'", "record"),
+    ("UPDATE sessions SET digest = 'e'", "record"),
+    ("UPDATE sessions SET created_at = 'x'", "record"),
+    ("DELETE FROM bases", "record"),
+    ("UPDATE progress SET last_activity = 0", "record"),
+    ("UPDATE progress SET step = 4", "record"),
+    ("UPDATE progress SET session = 2", "record"),
+    ("UPDATE progress SET checksum = 7", "record"),
+    ("DELETE FROM progress", "record"),
+    ("DELETE FROM steps", "content"),
+    ("UPDATE bases SET state = x'010204'", "content"),
+    ("UPDATE bases SET state = NULL", "content"),
+    ("UPDATE bases SET step = 2", "content"),
+    ("UPDATE bases SET reply_body = x'05'", "content"),
+    ("UPDATE bases SET arithmetic = 'b'", "content"),
+    ("UPDATE steps SET inputs = x'0000000000000000'", "content"),
+    ("UPDATE steps SET inputs = x'00'", "content"),
+    ("UPDATE steps SET count = 1", "content"),
+    ("UPDATE steps SET first = 5", "content"),
+    ("UPDATE steps SET request_step = 5", "content"),
+    ("UPDATE steps SET request_form = 'text/csv'", "content"),
+    ("UPDATE steps SET request_form = NULL", "content"),
+    ("UPDATE steps SET checksum = 7", "content"),
+  ]
+
+  @Test(arguments: damages.indices)
+  func aChangedRowIsNoticed(_ index: Int) throws {
+    try fill()
+    let damage = Self.damages[index]
+    try execute(damage.sql)
+    let store = try SQLiteSessionStore(path: folder.file)
+    defer { store.close() }
+    switch damage.where {
+    case "record":
+      #expect(try store.record(id: "one")?.damage != nil, "\(damage.sql)")
+      #expect(try store.page(after: 0, limit: 9).map { $0.damage != nil } == [true])
+    default:
+      #expect(try store.record(id: "one")?.damage == nil)
+      let error = #expect(throws: StoreError.self, "\(damage.sql)") { try store.content(of: 1) }
+      #expect(error?.kind == .damaged)
+    }
+  }
+
+  /// When a session may end is not under its checksum.
+  @Test func aSessionThatWasUsedDoesNotEnd() throws {
+    try fill()
+    try execute("UPDATE sessions SET expires_at = 0")
+    let store = try SQLiteSessionStore(path: folder.file)
+    defer { store.close() }
+    #expect(try store.expired(at: .now, since: .now, limit: 9).isEmpty)
+    #expect(try store.expired(at: .now.advanced(by: 101), since: .now, limit: 9).count == 1)
+  }
+
+  @Test(arguments: ["status = 500", "body = x'02'", "headers = 'a:b'", "part = 3"])
+  func aDamagedReplyIsForgotten(_ change: String) throws {
+    try fill()
+    try execute("UPDATE replies SET \(change)")
+    let store = try SQLiteSessionStore(path: folder.file)
+    defer { store.close() }
+    #expect(try store.replies(atMost: 99).isEmpty)
+  }
+
+  @Test func aFailedCommitWritesNothing() throws {
+    try fill()
+    let store = try SQLiteSessionStore(path: folder.file)
+    try store.acquireLease()
+    defer { store.close() }
+    let step = { (session: Int, first: Int) in
+      StoredChange(
+        session: session, steps: StoredSteps(first: first, inputs: [[1]], request: nil),
+        lastActivity: .now)
+    }
+    // The second has a number that is taken.
+    #expect(throws: StoreError.self) { try store.commit([step(1, 6), step(1, 4)]) }
+    #expect(try store.record(id: "one")?.step == 5)
+    try store.commit([step(1, 6)])
+    #expect(try store.record(id: "one")?.step == 6)
+  }
+}
