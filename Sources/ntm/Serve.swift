@@ -91,10 +91,11 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     help: "Time for a request to arrive; a body gets a second more for every 16 kB that have come.")
   var requestTimeout = TimeSpan(seconds: 60)
 
-  @Option(help: "Threads that serve connections (default: one for each processor).")
+  @Option(help: "Threads that serve connections (default: one for each processor that it may use).")
   var eventLoops: Int?
 
-  @Option(help: "Threads for work that takes long (default: four for each processor).")
+  @Option(
+    help: "Threads for work that takes long (default: four for each processor that it may use).")
   var workers: Int?
 
   @Option(help: "Most pieces of such work that wait for a thread.")

@@ -3,7 +3,8 @@
 //     ntm-steps MODEL.safetensors [VARIANT]
 //
 //     {"trace": [[input], ...]}   begins anew: [{"output": [...], "read": [...], "write": [...]}, ...]
-//     {"run": seconds}            {"steps": n, "seconds": t}, of steps with random bits
+//     {"run": seconds}            {"steps": n, "seconds": t}, of steps with random bits; with
+//                                 "together": k, k states at a time
 //
 // It speaks as peer.py does.
 
@@ -13,6 +14,7 @@ import NTMModel
 struct Request: Decodable {
   var trace: [[Float]]?
   var run: Double?
+  var together: Int?
 }
 
 struct Result: Encodable {
@@ -55,6 +57,33 @@ func run(_ model: Model, seconds: Double) throws -> Speed {
   }
 }
 
+/// Steps of so many states of their own, which go through the weights together.
+func run(_ model: Model, seconds: Double, together count: Int) throws -> Speed {
+  let states = UnsafeMutableBufferPointer<State>.allocate(capacity: count)
+  let workspaces = UnsafeMutableBufferPointer<Workspace>.allocate(capacity: count)
+  let members = UnsafeMutableBufferPointer<StepMember>.allocate(capacity: count)
+  let input = UnsafeMutableBufferPointer<Float>.allocate(capacity: model.configuration.inputSize)
+  for index in input.indices { input[index] = Float(Bool.random() ? 1 : 0) }
+  for index in 0..<count {
+    (states.baseAddress! + index).initialize(to: try model.makeState())
+    (workspaces.baseAddress! + index).initialize(to: try model.makeWorkspace())
+    members.initializeElement(
+      at: index,
+      to: StepMember(
+        UnsafeBufferPointer(input), state: states.baseAddress! + index,
+        workspace: workspaces.baseAddress! + index))
+  }
+  var steps = 0
+  let clock = ContinuousClock()
+  let begin = clock.now
+  while true {
+    model.step(members)
+    steps += count
+    let taken = (clock.now - begin) / .seconds(1)
+    if taken > seconds { return Speed(steps: steps, seconds: taken) }
+  }
+}
+
 guard CommandLine.arguments.count == 2 else {
   FileHandle.standardError.write(Data("usage: ntm-steps MODEL.safetensors\n".utf8))
   exit(2)
@@ -66,6 +95,8 @@ while let line = readLine() {
   let reply =
     if let inputs = request.trace {
       try encoder.encode(trace(model, inputs))
+    } else if let count = request.together {
+      try encoder.encode(run(model, seconds: request.run ?? 1, together: count))
     } else {
       try encoder.encode(run(model, seconds: request.run ?? 1))
     }

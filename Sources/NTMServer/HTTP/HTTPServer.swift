@@ -42,8 +42,8 @@ public final class HTTPServer: Sendable {
     public var log: @Sendable (String) -> Void = { _ in }
 
     public init() {
-      eventLoops = activeProcessorCount
-      workers = 4 * activeProcessorCount
+      eventLoops = usableProcessors
+      workers = 4 * usableProcessors
     }
   }
 

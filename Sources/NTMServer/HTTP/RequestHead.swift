@@ -74,7 +74,7 @@ extension EventLoop {
     guard let host = record.connection.header("Host") else {
       return record.needsHost ? "Host is missing" : nil
     }
-    return host.utf8.allSatisfy(isHostByte) ? nil : "Host is no host: \(host)"
+    return host.utf8.allSatisfy { isHostByte[Int($0)] } ? nil : "Host is no host: \(host)"
   }
 
   /// What makes the body's length doubtful (RFC 9112, section 6); proxies may see another one.
@@ -88,7 +88,7 @@ extension EventLoop {
   }
 }
 
-/// Whether a host and port can have it (RFC 3986, section 3.2): what would end them can't.
-private func isHostByte(_ byte: UInt8) -> Bool {
-  byte.isLetterOrDigit || "-._~%!$&'()*+,;=:[]".utf8.contains(byte)
+/// The bytes that a host and port can have (RFC 3986, section 3.2); what would end them can't be there.
+private let isHostByte: [Bool] = (UInt8.min...UInt8.max).map {
+  $0.isLetterOrDigit || "-._~%!$&'()*+,;=:[]".utf8.contains($0)
 }

@@ -43,14 +43,14 @@ struct JSONParser {
     while next == 0x20 || next == 0x0A || next == 0x0D || next == 0x09 { position += 1 }
   }
 
-  private mutating func skip(_ byte: Character) -> Bool {
-    guard next == byte.asciiValue else { return false }
+  private mutating func skip(_ character: Unicode.Scalar) -> Bool {
+    guard next == UInt8(ascii: character) else { return false }
     position += 1
     return true
   }
 
-  private mutating func expect(_ byte: Character) throws(JSONError) {
-    guard skip(byte) else { throw error("there is no \"\(byte)\"") }
+  private mutating func expect(_ character: Unicode.Scalar) throws(JSONError) {
+    guard skip(character) else { throw error("there is no \"\(character)\"") }
   }
 
   // MARK: Values
@@ -195,22 +195,30 @@ struct JSONParser {
   private mutating func string() throws(JSONError) -> String {
     let start = position
     position += 1
+    // Most strings have no escape, and are taken as they stand.
     var bytes: [UInt8] = []
+    var taken = position
     while true {
-      let byte = next
-      switch byte {
+      switch next {
       case UInt8(ascii: "\""):
+        let rest = text[taken..<position]
         position += 1
-        guard let string = String(validating: bytes, as: UTF8.self) else {
+        let string =
+          bytes.isEmpty
+          ? String(validating: rest, as: UTF8.self)
+          : String(validating: bytes + rest, as: UTF8.self)
+        guard let string else {
           throw JSONError(reason: "a string is not UTF-8", offset: start)
         }
         return string
-      case UInt8(ascii: "\\"): bytes += try escape()
+      case UInt8(ascii: "\\"):
+        bytes += text[taken..<position]
+        bytes += try escape()
+        taken = position
       case 0..<0x20:
         throw error(
           position == text.count - 1 ? "a string has no end" : "a string has a control character")
       default:
-        bytes.append(byte)
         position += 1
       }
     }

@@ -104,13 +104,20 @@ extension ServedModel {
 
   private func compute(
     _ input: [Float], _ content: inout Session.Content, _ room: StepRoom,
-    _ record: inout StepRecord
+    _ record: inout StepRecord, in group: StepGroup? = nil
   ) throws(Problem) {
-    let start = monotonicNanoseconds()
-    do throws(StepError) { try retake(input, &content, room) } catch {
+    do throws(StepError) {
+      if let group {
+        try group.step(input, state: &content.state, workspace: &room.workspace)
+      } else {
+        let start = monotonicNanoseconds()
+        try model.step(input.span, state: &content.state, workspace: &room.workspace)
+        metrics.computed(nanoseconds: monotonicNanoseconds() - start)
+      }
+    } catch {
       throw Problem(.notFinite, "\(error)")
     }
-    metrics.computed(nanoseconds: monotonicNanoseconds() - start)
+    tookStep(input, &content, room)
     record.add(content, room)
   }
 
@@ -119,6 +126,10 @@ extension ServedModel {
     _ input: [Float], _ content: inout Session.Content, _ room: StepRoom
   ) throws(StepError) {
     try model.step(input.span, state: &content.state, workspace: &room.workspace)
+    tookStep(input, &content, room)
+  }
+
+  private func tookStep(_ input: [Float], _ content: inout Session.Content, _ room: StepRoom) {
     room.input = input
     content.step += 1
   }
@@ -128,18 +139,20 @@ extension ServedModel {
   /// - Parameters:
   ///   - name: what the list of inputs is called in an error; nil where there is only one
   ///   - record: of these steps alone
+  ///   - group: with whose members they are taken, each with its next; nil for alone
   ///   - each: called after each step, with its index, while `room` has what it gave
   /// - Throws: `Problem` 422 where a number would not be finite, or 503 where the machine has no
   ///   memory; nothing is changed then.
   func take(
     _ inputs: [[Float]], _ name: String?, _ content: inout Session.Content, _ room: StepRoom,
-    _ record: inout StepRecord, each: (Int, borrowing Session.Content) -> Void
+    _ record: inout StepRecord, in group: StepGroup? = nil,
+    each: (Int, borrowing Session.Content) -> Void
   ) throws(Problem) {
     let before = inputs.count > 1 ? try copy(content.state, for: "these steps") : nil
     let stepBefore = content.step
     for (index, input) in inputs.enumerated() {
       do throws(Problem) {
-        try compute(input, &content, room, &record)
+        try compute(input, &content, room, &record, in: group)
       } catch {
         if let before { content.state.assign(before) }
         content.step = stepBefore

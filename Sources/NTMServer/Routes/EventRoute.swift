@@ -10,7 +10,7 @@ struct EventRoute: Sendable {
     let request = context.request
     let session = try sessions.find(context.parameters[0])
     _ = try MediaType.preferred(of: [.eventStream], for: request)
-    let fields = try StepFields(query: request) ?? .standard
+    let fields = try StepFields(query: request)
     let last = try Self.lastEvent(request)
     let writer = StepResultWriter(model: session.model, session: session.id, fields: fields)
     let largest = writer.largestResult

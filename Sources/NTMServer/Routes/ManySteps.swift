@@ -16,12 +16,11 @@ struct ManySteps: Sendable {
   init(
     _ body: [UInt8], _ sessions: SessionTable, fields standard: StepFields, requestID: String
   ) throws(Problem) {
-    let body = try JSONValue(body: body).fields(["steps", "return"])
+    let body = try JSONValue(body: body).fields(["steps"] + StepFields.names)
     guard let steps = body["steps"] else {
       throw Problem(.malformedRequest, "the body has no \"steps\"")
     }
-    let fields =
-      if let names = body["return"] { try StepFields(json: names) } else { standard }
+    let fields = try standard.changed(by: body)
     var items: [Result<Item, Problem>] = []
     for (index, step) in try steps.list("steps").enumerated() {
       items.append(Self.item(step, index, fields, sessions))
@@ -67,29 +66,38 @@ extension ManySteps {
       self.claim = claim
     }
 
-    /// The step that comes next. What was taken for this request already, before the server was
-    /// started, has its result.
-    mutating func next() -> Result<Item, Problem>? {
+    /// The step that comes next, by its index. What was taken for this request already, before the
+    /// server was started, has its result.
+    mutating func next() -> (index: Int, item: Result<Item, Problem>)? {
       while let reply = claim?.parts[results.count] {
         results.append(Part(body: reply.body))
       }
-      return results.count < steps.items.count ? steps.items[results.count] : nil
+      return results.count < steps.items.count ? (results.count, steps.items[results.count]) : nil
     }
 
-    /// Work of the step that comes next, whose result is kept for a client that repeats its request.
-    func keeping(
-      _ work: @escaping @Sendable (inout Session.Content) throws(Problem) -> HTTPResponse
-    ) -> @Sendable (inout Session.Content) throws(Problem) -> Session.Answer {
-      let (claim, part) = (claim, results.count)
-      return { content throws(Problem) in
-        let response = try work(&content)
-        if let claim { content.change.replies.append(claim.reply(response, part: part)) }
-        return Session.Answer(response, content.epoch)
+    /// A step that comes later, where it can be taken together with others: nil where it is more than
+    /// one, or has a result already.
+    func single(_ index: Int) -> Item? {
+      guard index < steps.items.count, claim?.parts[index] == nil,
+        case .success(let item) = steps.items[index], item.request.inputs.count == 1
+      else { return nil }
+      return item
+    }
+
+    /// The answer to a step, which is kept for a client that repeats its request.
+    func answer(
+      _ response: HTTPResponse, to index: Int, in content: inout Session.Content
+    ) -> Session.Answer {
+      if let claim { content.change.replies.append(claim.reply(response, part: index)) }
+      return Session.Answer(response, content.epoch)
+    }
+
+    mutating func add(_ answer: Result<Session.Answer, Problem>, of session: Session) {
+      switch answer {
+      case .success(let answer):
+        results.append(Part(body: answer.response.body, change: (session, answer.epoch)))
+      case .failure(let problem): add(problem)
       }
-    }
-
-    mutating func add(_ answer: Session.Answer, of session: Session) {
-      results.append(Part(body: answer.response.body, change: (session, answer.epoch)))
     }
 
     mutating func add(_ problem: Problem) {

@@ -49,11 +49,11 @@ struct MemoryWriter: Sendable {
 
 extension ByteBuffer {
   /// The memory matrix as a list of rows.
-  mutating func appendMemory(_ state: borrowing State) {
+  mutating func appendMemory(_ state: borrowing State, inBase64 isBase64: Bool = false) {
     append(UInt8(ascii: "["))
     state.forEachMemoryRow { index, row in
       if index > 0 { append(UInt8(ascii: ",")) }
-      appendArray(row)
+      appendArray(row, inBase64: isBase64)
     }
     append(UInt8(ascii: "]"))
   }

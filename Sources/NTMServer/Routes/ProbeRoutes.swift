@@ -6,13 +6,15 @@ struct ProbeRoutes: Sendable {
 
   var routes: [Router.Route] {
     [
-      Router.Route("GET", "/livez") { _ in .respond(.json(["status": "ok"])) },
+      Router.Route("GET", "/livez") { _ in .respond(Self.ok) },
       Router.Route("GET", "/readyz") { _ throws(Problem) in
         try checkReady()
-        return .respond(.json(["status": "ok"]))
+        return .respond(Self.ok)
       },
     ]
   }
+
+  private static let ok = HTTPResponse.json(["status": "ok"])
 
   /// The models are loaded before the server listens, so whoever can ask finds it ready until it
   /// stops.

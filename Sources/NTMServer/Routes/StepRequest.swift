@@ -20,7 +20,7 @@ struct StepRequest: Sendable {
   }
 
   /// The names of the fields.
-  static let names = ["input", "inputs", "return", "step"]
+  static let names = ["input", "inputs", "step"] + StepFields.names
 
   /// - Throws: `Problem` 400 where the body is not what it should be, 422 where an input has a
   ///   wrong size or a value that float32 does not have. Every input is checked.
@@ -52,8 +52,7 @@ struct StepRequest: Sendable {
     case (_?, _?):
       throw Problem(.malformedRequest, "the body has both \"input\" and \"inputs\"; one is valid")
     }
-    fields =
-      if let names = body["return"] { try StepFields(json: names) } else { standard }
+    fields = try standard.changed(by: body)
     firstStep = if let step = body["step"] { try step.integer("step", 1...Int.max) } else { nil }
   }
 
@@ -64,8 +63,10 @@ struct StepRequest: Sendable {
     let numbers = inputs.map { input in
       input.flatMap { value in withUnsafeBytes(of: value.bitPattern) { Array($0) } }
     }
-    return Fingerprint(
-      [[UInt8(isList ? 1 : 0), UInt8(fields.rawValue)], Array(form.rawValue.utf8)] + numbers)
+    let wanted = [isList ? 1 : 0, fields.rawValue].flatMap { number in
+      withUnsafeBytes(of: number) { Array($0) }
+    }
+    return Fingerprint([wanted, Array(form.rawValue.utf8)] + numbers)
   }
 
   /// One line of a stream: an array, or an object with `input` and, if wanted, `step`.
@@ -106,60 +107,5 @@ struct StepRequest: Sendable {
         .notFinite, "\(name)[\(index)] is beyond the largest float32, 3.4028235e38")
     }
     return input
-  }
-}
-
-/// What a step's result says, by the names that `return` uses.
-struct StepFields: OptionSet, Sendable {
-  let rawValue: Int
-
-  static let output = StepFields(rawValue: 1 << 0)
-  static let readWeightings = StepFields(rawValue: 1 << 1)
-  static let writeWeightings = StepFields(rawValue: 1 << 2)
-  static let readVectors = StepFields(rawValue: 1 << 3)
-  static let memory = StepFields(rawValue: 1 << 4)
-  static let heads = StepFields(rawValue: 1 << 5)
-  static let input = StepFields(rawValue: 1 << 6)
-
-  static let standard: StepFields = [.output, .readWeightings, .writeWeightings]
-
-  private static let byName: [(name: String, field: StepFields)] = [
-    ("input", .input), ("output", .output), ("read_weightings", .readWeightings),
-    ("write_weightings", .writeWeightings), ("read_vectors", .readVectors), ("memory", .memory),
-    ("heads", .heads),
-  ]
-
-  init(rawValue: Int) { self.rawValue = rawValue }
-
-  /// - Throws: `Problem` 400 where a name is none.
-  init(names: [String]) throws(Problem) {
-    self = []
-    for (index, name) in names.enumerated() {
-      guard let known = Self.byName.first(where: { $0.name == name }) else {
-        let valid = Self.byName.map(\.name)
-        throw Problem(
-          .malformedRequest,
-          "return[\(index)] is \"\(name)\"; valid are \(valid.joined(separator: ", "))",
-          fields: ["valid": .list(valid)])
-      }
-      insert(known.field)
-    }
-  }
-
-  /// What the query parameter `return` says: names with commas between them; nil where there is none.
-  ///
-  /// - Throws: `Problem` 400 where a name is none.
-  init?(query request: HTTPRequest) throws(Problem) {
-    guard let names = request.queryValue("return") else { return nil }
-    try self.init(names: names.split(separator: ",").map(String.init))
-  }
-
-  /// - Throws: `Problem` 400 where this is not a list of such names.
-  init(json: JSONValue) throws(Problem) {
-    var names: [String] = []
-    for (index, name) in try json.list("return").enumerated() {
-      names.append(try name.string("return[\(index)]"))
-    }
-    try self.init(names: names)
   }
 }

@@ -59,40 +59,40 @@ struct StepResultWriter {
     }
     text.append("\"step\":")
     text.appendNumber(step)
-    if fields.contains(.input) {
+    if fields.names.contains(.input) {
       text.append(",\"input\":")
-      input.withUnsafeBufferPointer { text.appendArray($0) }
+      input.withUnsafeBufferPointer { text.appendArray($0, inBase64: fields.isBase64) }
     }
-    if fields.contains(.output) {
+    if fields.names.contains(.output) {
       text.append(",\"output\":")
-      text.appendArray(workspace.output)
+      text.appendArray(workspace.output, inBase64: fields.isBase64)
     }
-    if fields.contains(.readWeightings) {
+    if fields.names.contains(.readWeightings) {
       text.append(",\"read_weightings\":")
       text.appendList(heads.indices.lazy.filter { heads[$0].reads }) { text, head in
-        text.appendArray(state.weighting(head))
+        append(state.weighting(head), fields, to: &text)
       }
     }
-    if fields.contains(.writeWeightings) {
+    if fields.names.contains(.writeWeightings) {
       text.append(",\"write_weightings\":")
       text.appendList(heads.indices.lazy.filter { heads[$0].writes }) { text, head in
-        text.appendArray(state.weighting(head))
+        append(state.weighting(head), fields, to: &text)
       }
     }
-    if fields.contains(.readVectors) {
+    if fields.names.contains(.readVectors) {
       text.append(",\"read_vectors\":")
       text.appendList(0..<state.layout.reads.rows) { text, read in
-        text.appendArray(state.read(read))
+        text.appendArray(state.read(read), inBase64: fields.isBase64)
       }
     }
-    if fields.contains(.memory) {
+    if fields.names.contains(.memory) {
       text.append(",\"memory\":")
-      text.appendMemory(state)
+      text.appendMemory(state, inBase64: fields.isBase64)
     }
-    if fields.contains(.heads) {
+    if fields.names.contains(.heads) {
       text.append(",\"heads\":")
       text.appendList(heads.indices) { text, head in
-        write(heads[head], model.model.head(head, in: workspace), to: &text)
+        write(heads[head], model.model.head(head, in: workspace), fields, to: &text)
       }
     }
     text.append(UInt8(ascii: "}"))
@@ -100,17 +100,19 @@ struct StepResultWriter {
 
   /// What a head was told: key k, strength β, gate g, sharpening γ, shift s, erase e, add a; what
   /// its model does not have is left out.
-  private func write(_ head: Head, _ reading: HeadReading, to text: inout ByteBuffer) {
+  private func write(
+    _ head: Head, _ reading: HeadReading, _ fields: StepFields, to text: inout ByteBuffer
+  ) {
     text.append("{\"type\":\"")
     text.append(utf8: head.rawValue)
     text.append("\",\"key\":")
-    text.appendArray(reading.key)
+    text.appendArray(reading.key, inBase64: fields.isBase64)
     append(",\"strength\":", reading.strength, to: &text)
     append(",\"gate\":", reading.gate, to: &text)
     append(",\"sharpening\":", reading.sharpening, to: &text)
-    append(",\"shift\":", reading.shift, to: &text)
-    append(",\"erase\":", reading.erase, to: &text)
-    append(",\"add\":", reading.add, to: &text)
+    append(",\"shift\":", reading.shift, fields, to: &text)
+    append(",\"erase\":", reading.erase, fields, to: &text)
+    append(",\"add\":", reading.add, fields, to: &text)
     text.append(UInt8(ascii: "}"))
   }
 
@@ -121,16 +123,40 @@ struct StepResultWriter {
   }
 
   private func append(
-    _ name: StaticString, _ values: UnsafeBufferPointer<Float>?, to text: inout ByteBuffer
+    _ name: StaticString, _ values: UnsafeBufferPointer<Float>?, _ fields: StepFields,
+    to text: inout ByteBuffer
   ) {
     guard let values else { return }
     text.append(name)
-    text.appendArray(values)
+    text.appendArray(values, inBase64: fields.isBase64)
+  }
+
+  /// All weights of a weighting, or the largest with their rows.
+  private func append(
+    _ weighting: UnsafeBufferPointer<Float>, _ fields: StepFields, to text: inout ByteBuffer
+  ) {
+    guard let top = fields.top else {
+      return text.appendArray(weighting, inBase64: fields.isBase64)
+    }
+    LargestWeights.withRows(top, of: weighting) { rows in
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: rows.count) { weights in
+        for (place, row) in rows.enumerated() {
+          weights.initializeElement(at: place, to: weighting[row])
+        }
+        text.append("{\"rows\":")
+        text.appendList(rows) { $0.appendNumber($1) }
+        text.append(",\"weights\":")
+        text.appendArray(UnsafeBufferPointer(weights), inBase64: fields.isBase64)
+        text.append(UInt8(ascii: "}"))
+      }
+    }
   }
 
   /// A sign, nine digits, a point, an exponent such as "e-36", and a comma.
   private static let longestNumber = 16
-  /// The names of a head's parameters, and those that are one number.
+  /// A row and a comma.
+  private static let longestRow = 11
+  /// The names of a head's parameters, and those that are one number; or those of largest weights.
   private static let longestHead = 192
   /// All else: names, the session, the step.
   private static let longestFrame = 256
@@ -140,18 +166,26 @@ struct StepResultWriter {
     let configuration = model.model.configuration
     let (rows, columns) = (configuration.memory.rows, configuration.memory.columns)
     let taps = configuration.dialect.addressing.shift?.parameterCount ?? 0
-    // With brackets, and a comma behind them.
-    func list(_ count: Int) -> Int { count * Self.longestNumber + 3 }
-    var bytes = Self.longestFrame
-    if fields.contains(.input) { bytes += list(configuration.inputSize) }
-    if fields.contains(.output) { bytes += list(configuration.outputSize) }
-    for head in configuration.heads {
-      if fields.contains(.readWeightings), head.reads { bytes += list(rows) }
-      if fields.contains(.writeWeightings), head.writes { bytes += list(rows) }
-      if fields.contains(.readVectors), head.reads { bytes += list(columns) }
-      if fields.contains(.heads) { bytes += Self.longestHead + list(3 * columns) + list(taps) }
+    // With brackets or quotes, and a comma behind them.
+    func list(_ count: Int) -> Int {
+      (fields.isBase64 ? ByteBuffer.base64Count(count) : count * Self.longestNumber) + 3
     }
-    if fields.contains(.memory) { bytes += rows * list(columns) }
+    func weighting() -> Int {
+      guard let top = fields.top.map({ min($0, rows) }) else { return list(rows) }
+      return Self.longestHead + top * Self.longestRow + list(top)
+    }
+    var bytes = Self.longestFrame
+    if fields.names.contains(.input) { bytes += list(configuration.inputSize) }
+    if fields.names.contains(.output) { bytes += list(configuration.outputSize) }
+    for head in configuration.heads {
+      if fields.names.contains(.readWeightings), head.reads { bytes += weighting() }
+      if fields.names.contains(.writeWeightings), head.writes { bytes += weighting() }
+      if fields.names.contains(.readVectors), head.reads { bytes += list(columns) }
+      if fields.names.contains(.heads) {
+        bytes += Self.longestHead + 3 * list(columns) + list(taps)
+      }
+    }
+    if fields.names.contains(.memory) { bytes += rows * list(columns) }
     return bytes
   }
 }

@@ -22,7 +22,7 @@ struct StepRoute: Sendable {
   private func step(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
     let request = context.request
     let session = try sessions.find(context.parameters[0])
-    let fields = try StepFields(query: request) ?? .standard
+    let fields = try StepFields(query: request)
     if MediaType.isJSONLines(request) { return try stream(request, session, fields) }
     let form = try MediaType.preferred(of: [.json, .csv], for: request)
     let body = request.body
@@ -90,7 +90,7 @@ struct StepRoute: Sendable {
   private func many(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
     let request = context.request
     let body = request.body
-    let fields = try StepFields(query: request) ?? .standard
+    let fields = try StepFields(query: request)
     let id = request.id
     return .later { completion in
       completion.perform {
@@ -125,20 +125,16 @@ struct StepRoute: Sendable {
     }
   }
 
-  /// Takes the steps one by one, on a worker. Where a session is in use, the rest waits for it
-  /// without the worker.
+  /// Takes the steps in order, on a worker: those together that can be. Where a session is in use,
+  /// the rest waits for it without the worker.
   private func take(_ progress: ManySteps.Progress, _ completion: HTTPCompletion) {
     var progress = progress
-    while let item = progress.next() {
+    while let (index, item) = progress.next() {
       do throws(Problem) {
         let item = try item.get()
-        let work = progress.keeping { content throws(Problem) in
-          try apply(item.request, .json, to: item.session, &content)
-        }
-        if let answer = try item.session.useIfFree(.change, work) {
-          progress.add(answer, of: item.session)
-          continue
-        }
+        let answers = takeTogether(progress, from: index, item)
+        for (session, answer) in answers { progress.add(answer, of: session) }
+        if !answers.isEmpty { continue }
         let before = progress
         try item.session.whenFree { turn in
           completion.perform(isAdmitted: true) { _ in
@@ -146,7 +142,12 @@ struct StepRoute: Sendable {
           } _: {
             var progress = before
             do throws(Problem) {
-              progress.add(try turn.use(work), of: item.session)
+              let answer = try turn.use { content throws(Problem) in
+                before.answer(
+                  try apply(item.request, .json, to: item.session, &content), to: index,
+                  in: &content)
+              }
+              progress.add(.success(answer), of: item.session)
             } catch {
               progress.add(error)
             }
@@ -161,22 +162,75 @@ struct StepRoute: Sendable {
     progress.finish(completion)
   }
 
+  /// Takes a step, together with as many of those after it as are one step of another session of the
+  /// same model.
+  ///
+  /// - Returns: in the order of the steps; empty where the first one's session is in use
+  private func takeTogether(
+    _ progress: ManySteps.Progress, from first: Int, _ item: ManySteps.Item
+  ) -> [(Session, Result<Session.Answer, Problem>)] {
+    var sessions: [Session] = []
+    var answers: [Int: Result<Session.Answer, Problem>] = [:]
+
+    /// - Returns: whether the session was free
+    func take(_ item: ManySteps.Item, in group: StepGroup?) -> Bool {
+      let index = first + sessions.count
+      sessions.append(item.session)
+      let answer = Result { () throws(Problem) in
+        try item.session.useIfFree { content throws(Problem) in
+          progress.answer(
+            try apply(item.request, .json, to: item.session, &content, in: group), to: index,
+            in: &content)
+        }
+      }
+      switch answer {
+      case .success(nil):
+        sessions.removeLast()
+        return false
+      case .success(let answer?): answers[index] = .success(answer)
+      case .failure(let problem): answers[index] = .failure(problem)
+      }
+      return true
+    }
+
+    if progress.single(first) == nil {
+      _ = take(item, in: nil)
+    } else {
+      let group = StepGroup(item.session.model) { group in
+        while !group.isTaken, let next = progress.single(first + sessions.count),
+          next.session.model === group.served, !sessions.contains(where: { $0 === next.session })
+        {
+          guard take(next, in: group) else { return }
+        }
+      }
+      _ = take(item, in: group)
+    }
+    return sessions.enumerated().map { offset, session in
+      guard let answer = answers[first + offset] else {
+        preconditionFailure("a step has no answer")
+      }
+      return (session, answer)
+    }
+  }
+
   // MARK: One request, one session
 
   /// Takes the steps and writes down what they gave. Where one is refused, the session is as it was
   /// before the first. Steps that were just taken and are asked for again are not taken again.
+  ///
+  /// - Parameter group: of sessions that take a step together; nil for this one alone
   private func apply(
     _ request: StepRequest, _ form: MediaType, to session: Session,
-    _ content: inout Session.Content
+    _ content: inout Session.Content, in group: StepGroup? = nil
   ) throws(Problem) -> HTTPResponse {
     guard let firstStep = request.firstStep else {
-      let response = try applyOnce(request, form, to: session, &content)
+      let response = try applyOnce(request, form, to: session, &content, in: group)
       sessions.forgetReply(&content)
       return response
     }
     let fingerprint = request.fingerprint(form)
     if let reply = try content.replay(firstStep, fingerprint, form) { return reply }
-    let response = try applyOnce(request, form, to: session, &content)
+    let response = try applyOnce(request, form, to: session, &content, in: group)
     keep(RepeatableReply(firstStep, request, form, response), in: &content)
     content.change.request = RequestMark(
       firstStep: firstStep, isList: request.isList, fields: request.fields, form: form)
@@ -191,13 +245,13 @@ struct StepRoute: Sendable {
 
   private func applyOnce(
     _ request: StepRequest, _ form: MediaType, to session: Session,
-    _ content: inout Session.Content
+    _ content: inout Session.Content, in group: StepGroup?
   ) throws(Problem) -> HTTPResponse {
     try session.model.withRoom { room throws(Problem) in
       var reply = StepReply(request, form, session, room)
       var record = session.stepRecord()
       try session.model.take(
-        request.inputs, request.isList ? "inputs" : nil, &content, room, &record
+        request.inputs, request.isList ? "inputs" : nil, &content, room, &record, in: group
       ) { _, content in reply.add(content, room) }
       session.took(request.inputs, &content, record)
       return reply.response(room)

@@ -113,7 +113,8 @@ final class IdempotencyStore: Sendable {
   private static func fingerprint(_ request: HTTPRequest) -> Fingerprint {
     let headers = ["accept", "content-type", "inference-header-content-length"]
     let texts =
-      [request.method, request.path, request.queryValue("return") ?? ""]
+      [request.method, request.path]
+      + StepFields.parameters.map { request.queryValue($0) ?? "" }
       + headers.map { request.header($0) ?? "" }
     return Fingerprint(texts.map { Array($0.utf8) } + [request.body])
   }

@@ -32,7 +32,7 @@ enum MediaType: String, CaseIterable {
 
   /// Whether a request's body is said to have a JSON value on each line.
   static func isJSONLines(_ request: HTTPRequest) -> Bool {
-    guard let type = request.header("content-type") else { return false }
+    guard let type = request.header("content-type"), type != json.rawValue else { return false }
     let name = Substring(type.utf8.prefix { $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: " ") })
     return namesOfJSONLines.contains { equalsIgnoringASCIICase($0, name) }
   }

@@ -20,12 +20,6 @@ struct Router: Sendable {
     let takesKey: Bool
     /// Whether the first variable part of the path is a session's name.
     var isOfSession: Bool { pattern.hasPrefix("/sessions/{id}") }
-    private let segments: [Segment]
-
-    private enum Segment: Sendable {
-      case literal(String)
-      case parameter
-    }
 
     init(
       _ method: String, _ pattern: String, takesKey: Bool = false, _ handler: @escaping Handler
@@ -34,32 +28,95 @@ struct Router: Sendable {
       self.takesKey = takesKey
       self.pattern = pattern
       self.handler = handler
+    }
+  }
+
+  /// A pattern with the routes that have it.
+  private struct Pattern: Sendable {
+    private let segments: [Segment]
+    let routes: [Route]
+
+    private enum Segment: Sendable {
+      case literal([UInt8])
+      case parameter
+    }
+
+    init(_ pattern: String, of routes: [Route]) {
+      self.routes = routes.filter { $0.pattern == pattern }
       segments = pattern.split(separator: "/").map {
-        $0.hasPrefix("{") ? .parameter : .literal(String($0))
+        $0.hasPrefix("{") ? .parameter : .literal(Array($0.utf8))
       }
     }
 
-    /// The path's variable parts as sent, or nil where the path is another one.
-    func match(_ path: [Substring]) -> [Substring]? {
-      guard path.count == segments.count else { return nil }
-      var parameters: [Substring] = []
-      for (part, segment) in zip(path, segments) {
+    /// Whether a path is one of these.
+    func matches(_ path: Path) -> Bool {
+      guard path.segments.count == segments.count else { return false }
+      for (segment, part) in zip(segments, path.segments) {
         switch segment {
-        case .literal(let literal): guard part == literal else { return nil }
-        case .parameter:
-          guard !part.isEmpty else { return nil }
-          parameters.append(part)
+        case .literal(let literal):
+          guard part.count == literal.count, path.bytes[part].elementsEqual(literal) else {
+            return false
+          }
+        case .parameter: guard !part.isEmpty else { return false }
         }
+      }
+      return true
+    }
+
+    /// The variable parts of a path that matches, decoded.
+    ///
+    /// - Throws: `Problem` 400 for a malformed percent-escape.
+    func parameters(of path: Path) throws(Problem) -> [String] {
+      var parameters: [String] = []
+      for (segment, part) in zip(segments, path.segments) {
+        guard case .parameter = segment else { continue }
+        let text = String(decoding: path.bytes[part], as: UTF8.self)
+        guard let decoded = PercentEncoding.decode(text) else {
+          throw Problem(.malformedRequest, "the path has a malformed percent-escape: \(text)")
+        }
+        parameters.append(decoded)
       }
       return parameters
     }
   }
 
-  let routes: [Route]
-  /// Of all routes, each once.
-  let patterns: [String]
-  /// For each route the index of its pattern.
-  private let patternIndices: [Int]
+  /// A request's path, in bytes: characters cost several times as much.
+  private struct Path {
+    let bytes: [UInt8]
+    /// The parts between slashes. A slash at the end makes an empty last part, which no route has.
+    let segments: [Range<Int>]
+
+    init(_ path: String) {
+      bytes = Array(path.utf8)
+      var start = 0
+      // The absolute form, which proxies send, must be taken too (RFC 9112, section 3.2.2).
+      if bytes.first != UInt8(ascii: "/"),
+        let scheme = ["http://", "https://"].first(where: { path.hasPrefix($0) })
+      {
+        start = bytes[scheme.utf8.count...].firstIndex(of: UInt8(ascii: "/")) ?? bytes.count
+      }
+      guard start < bytes.count, bytes[start] == UInt8(ascii: "/") else {
+        // None, which no route has either.
+        segments = [start..<start]
+        return
+      }
+      start += 1
+      var segments: [Range<Int>] = []
+      segments.reserveCapacity(8)
+      if start < bytes.count {
+        for index in bytes.indices[start...] where bytes[index] == UInt8(ascii: "/") {
+          segments.append(start..<index)
+          start = index + 1
+        }
+        segments.append(start..<bytes.count)
+      }
+      self.segments = segments
+    }
+  }
+
+  /// Those of the routes, in their order.
+  private let patterns: [Pattern]
+  var routes: [Route] { patterns.flatMap(\.routes) }
   private let keys: IdempotencyStore
   private let isAtHand: @Sendable (String) -> Bool
 
@@ -72,12 +129,10 @@ struct Router: Sendable {
   ) {
     self.keys = keys
     self.isAtHand = isAtHand
-    let patterns = Self.patterns(of: routes)
-    self.routes = routes
-    self.patterns = patterns
-    patternIndices = routes.map { patterns.firstIndex(of: $0.pattern)! }
+    patterns = Self.patterns(of: routes).map { Pattern($0, of: routes) }
   }
 
+  /// Of all routes, each once.
   static func patterns(of routes: [Route]) -> [String] {
     routes.reduce(into: []) { patterns, route in
       if !patterns.contains(route.pattern) { patterns.append(route.pattern) }
@@ -86,8 +141,8 @@ struct Router: Sendable {
 
   /// The index of the pattern that a path has; nil for none.
   func pattern(of path: String) -> Int? {
-    let path = Self.segments(path)
-    return routes.firstIndex { $0.match(path) != nil }.map { patternIndices[$0] }
+    let path = Path(path)
+    return patterns.firstIndex { $0.matches(path) }
   }
 
   /// Runs the handler of the request's route, and notes which it is.
@@ -95,25 +150,17 @@ struct Router: Sendable {
   /// - Throws: `Problem` 404 for an unknown path and 405 for an unknown method, or what the handler
   ///   throws. HEAD is answered as GET is.
   func handle(_ request: HTTPRequest) throws(Problem) -> HTTPOutcome {
-    let path = Self.segments(request.path)
+    let path = Path(request.path)
     let method = request.method == "HEAD" ? "GET" : request.method
     var allowed: [String] = []
-    for index in routes.indices {
-      guard let raw = routes[index].match(path) else { continue }
-      let route = routes[index]
-      request.notes.route = patternIndices[index]
-      guard route.method == method else {
-        allowed.append(route.method)
+    for index in patterns.indices where patterns[index].matches(path) {
+      request.notes.route = index
+      let pattern = patterns[index]
+      guard let route = pattern.routes.first(where: { $0.method == method }) else {
+        allowed += pattern.routes.map(\.method)
         continue
       }
-      var parameters: [String] = []
-      for part in raw {
-        guard let decoded = PercentEncoding.decode(part) else {
-          throw Problem(.malformedRequest, "the path has a malformed percent-escape: \(part)")
-        }
-        parameters.append(decoded)
-      }
-      var context = Context(request: request, parameters: parameters)
+      var context = Context(request: request, parameters: try pattern.parameters(of: path))
       guard route.takesKey, let key = try IdempotencyStore.key(of: request) else {
         return try run(route, context)
       }
@@ -139,22 +186,5 @@ struct Router: Sendable {
       return try route.handler(context)
     }
     return .onWorker { () throws(Problem) in try route.handler(context) }
-  }
-
-  /// The parts of a path between slashes. A slash at the end makes an empty last part, which no
-  /// route has.
-  private static func segments(_ path: String) -> [Substring] {
-    var path = path[...]
-    // The absolute form, which proxies send, must be taken too (RFC 9112, section 3.2.2).
-    if let scheme = ["http://", "https://"].first(where: { path.hasPrefix($0) }) {
-      path = path.dropFirst(scheme.count).drop { $0 != "/" }
-    }
-    guard path.hasPrefix("/") else { return ["", ""] }
-    // By bytes: looking for the ends of characters costs several times as much.
-    return path == "/"
-      ? []
-      : path.utf8.dropFirst().split(
-        separator: UInt8(ascii: "/"), omittingEmptySubsequences: false
-      ).map(Substring.init)
   }
 }

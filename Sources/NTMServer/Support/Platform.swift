@@ -18,11 +18,6 @@ func systemMessage(_ code: Int32) -> String {
   String(cString: strerror(code))
 }
 
-/// Processors that are online, at least 1.
-var activeProcessorCount: Int {
-  max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-}
-
 /// Where files go that nobody misses.
 var systemTemporaryDirectory: String {
   guard let path = getenv("TMPDIR"), path.pointee != 0 else { return "/tmp" }

@@ -33,6 +33,71 @@ extension RouteTests {
     }
   }
 
+  /// Steps that are taken together give the bits of steps one by one, whatever is between them: other
+  /// models, refusals, several inputs, the same session once more, one that is asked for again.
+  @Test(arguments: Transport.allCases, [1, 2, 3])
+  func stepsTakenTogetherAreThoseOneByOne(_ transport: Transport, _ seed: UInt64) async throws {
+    try await withService(transport, .several) { client in
+      var generator = SplitMix(seed: seed)
+      var sessions: [(id: String, direct: DirectSession, model: ServedModel)] = []
+      for index in 0..<40 {
+        let model = [ServedModel.copy, .copy, .copy, .mixed][index % 4]
+        sessions.append(
+          (try await client.makeSession(model.name), try DirectSession(model), model))
+      }
+      for round in 0..<6 {
+        var items: [String] = []
+        var expected: [[StepResult]] = []
+        for _ in 0..<70 {
+          // At first each session once and in order, so that groups become full.
+          let index =
+            round == 0 ? items.count % 40 : Int.random(in: 0..<sessions.count, using: &generator)
+          let session = sessions[index]
+          let inputs = session.model.inputs(2, seed: generator.next())
+          let step = session.direct.steps + 1
+          switch Int.random(in: 0..<10, using: &generator) {
+          case 0:
+            items.append(#"{"session": "\#(session.id)", "input": [1]}"#)
+            expected.append([])
+          case 1:
+            let list = inputs.map(\.json).joined(separator: ",")
+            items.append(#"{"session": "\#(session.id)", "inputs": [\#(list)]}"#)
+            expected.append(
+              try inputs.map { try session.direct.step($0).with(.all, session: session.id) })
+          case 2:
+            let item =
+              #"{"session": "\#(session.id)", "input": \#(inputs[0].json), "step": \#(step)}"#
+            items += [item, item]
+            let result = try session.direct.step(inputs[0]).with(.all, session: session.id)
+            expected += [[result], [result]]
+          default:
+            items.append(#"{"session": "\#(session.id)", "input": \#(inputs[0].json)}"#)
+            expected.append([try session.direct.step(inputs[0]).with(.all, session: session.id)])
+          }
+        }
+        let response = try await client.post(
+          "/step",
+          #"{"steps": [\#(items.joined(separator: ","))], "return": \#(StepResult.Fields.all.json)}"#
+        )
+        let results = try #require(
+          try JSONSerialization.jsonObject(with: Data(response.body)) as? [String: Any])
+        let steps = try #require(results["steps"] as? [Any])
+        #expect(steps.count == expected.count)
+        for (step, expected) in zip(steps, expected) {
+          let data = try JSONSerialization.data(withJSONObject: step)
+          if expected.isEmpty {
+            #expect((step as? [String: Any])?["status"] as? Int == 422)
+          } else if let list = try? JSONDecoder.snakeCase.decode(StepResults.self, from: data) {
+            #expect(list.steps == expected)
+          } else {
+            #expect(
+              try JSONDecoder.snakeCase.decode(StepResult.self, from: data) == expected[0])
+          }
+        }
+      }
+    }
+  }
+
   @Test(arguments: Transport.allCases)
   func eachStepHasAResultOrAProblemOfItsOwn(_ transport: Transport) async throws {
     try await withService(transport, .several) { client in

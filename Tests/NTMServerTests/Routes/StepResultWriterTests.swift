@@ -39,14 +39,22 @@ struct StepResultWriterTests {
     // All that a state holds is as long as it can be.
     let values = [Float](repeating: Self.longest, count: state.layout.valueCount)
     try state.setValues(values.span)
-    for fields in (0..<128).map(StepFields.init(rawValue:)) {
-      let writer = StepResultWriter(model: served, session: SessionID.make())
-      var text = ByteBuffer()
-      writer.writeObject(fields, .max, input, state, workspace, to: &text)
-      let largest = StepResultWriter(model: served, session: nil, fields: fields).largestResult
-      #expect(
-        text.count <= largest, "\(served.name) \(fields.rawValue): \(text.count) of \(largest)")
-      _ = try JSONSerialization.jsonObject(with: Data(text.bytes))
+    let forms: [(top: Int?, isBase64: Bool)] = [
+      (nil, false), (nil, true), (1, false), (1, true), (3, false), (1000, false), (1000, true),
+    ]
+    for form in forms {
+      for names in 0..<128 as Range<UInt8> {
+        var fields = StepFields(names: .init(rawValue: names))
+        fields.top = form.top
+        fields.isBase64 = form.isBase64
+        let writer = StepResultWriter(model: served, session: SessionID.make())
+        var text = ByteBuffer()
+        writer.writeObject(fields, .max, input, state, workspace, to: &text)
+        let largest = StepResultWriter(model: served, session: nil, fields: fields).largestResult
+        #expect(
+          text.count <= largest, "\(served.name) \(fields.rawValue): \(text.count) of \(largest)")
+        _ = try JSONSerialization.jsonObject(with: Data(text.bytes))
+      }
     }
   }
 
@@ -73,7 +81,8 @@ struct StepResultWriterTests {
       try state.setValues(values.span)
       var text = ByteBuffer()
       StepResultWriter(model: served, session: nil)
-        .writeObject([.memory, .readVectors], 3, [], state, workspace, to: &text)
+        .writeObject(
+          StepFields(names: [.memory, .readVectors]), 3, [], state, workspace, to: &text)
       let result = try JSONDecoder.snakeCase.decode(StepResult.self, from: Data(text.bytes))
       #expect(result.session == nil)
       #expect(result.step == 3)

@@ -206,7 +206,8 @@ extension RouteTests {
       ),
       (
         body: #"{"input":[],"retrun":[]}"#, status: 400, kind: "malformed-request",
-        detail: #"the body has an unknown field "retrun"; valid are input, inputs, return, step"#
+        detail:
+          #"the body has an unknown field "retrun"; valid are input, inputs, step, return, weightings, encoding"#
       ),
       (
         body: #"{"inputs":[],"return":["outputs"]}"#, status: 400, kind: "malformed-request",
