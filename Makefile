@@ -8,9 +8,9 @@ SWIFT_FLAGS ?=
 DOCKER ?= docker
 
 SWIFT_SOURCES := Package.swift Sources Tests
-SHELL_SCRIPTS := .ci/run $(wildcard scripts/*.sh examples/*.sh)
+SHELL_SCRIPTS := .ci/run $(wildcard scripts/*.sh examples/*.sh Benchmarks/*/*.sh)
 
-.PHONY: help run test build format lint test-thread-sanitizer contract check-contract check-inspector check-durability crash-test bench-train bench-stall bench-durability bench-sessions image clean dependencies
+.PHONY: help run test build format lint test-thread-sanitizer contract check-contract check-inspector check-durability crash-test bench bench-quick bench-train bench-stall bench-durability bench-sessions image clean dependencies
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,18 @@ bench-train: build ## compare the speed of training with PyTorch's
 bench-stall: build ## measure what one client's long request costs another's short ones
 	@scripts/install-dependencies.sh wrk
 	@Benchmarks/stall/compare.py --ntm "$$(swift build -c release $(SWIFT_FLAGS) --show-bin-path)/ntm" $(ARGS)
+
+# Which revision bench-quick compares with.
+BASE ?= HEAD
+
+bench: build ## compare the speed with what people would use instead
+	@swift build -c release --product ntm-steps $(SWIFT_FLAGS)
+	@folder=$$(swift build -c release $(SWIFT_FLAGS) --show-bin-path); python=$$(Benchmarks/speed/install.sh) && \
+	  Benchmarks/speed/compare.py --ntm "$$folder/ntm" --steps "$$folder/ntm-steps" --python "$$python" \
+	    --json Benchmarks/speed/results.json --chart Benchmarks/speed/chart.svg --markdown Benchmarks/README.md $(ARGS)
+
+bench-quick: dependencies ## compare the speed with another revision's (BASE=main)
+	@Benchmarks/speed/quick.sh $(BASE)
 
 bench-durability: build ## measure what saving sessions costs
 	@scripts/install-dependencies.sh wrk

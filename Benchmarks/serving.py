@@ -51,9 +51,12 @@ def pinned(cores: list[int], command: list[str]) -> list[str]:
 class Server:
     """`ntm serve` on a port of its own, with its log in a file."""
 
-    def __init__(self, ntm: str, options: list[str], folder: Path, cores: Cores) -> None:
+    name = "ntm"
+
+    def __init__(self, ntm: str, options: list[str], folder: Path, cores: Cores,
+                 models: Path = MODELS) -> None:
         self.log = folder / "server.log"
-        command = [ntm, "serve", "--models", str(MODELS), "--port", "0", *options]
+        command = [ntm, "serve", "--models", str(models), "--port", "0", *options]
         self.started = time.monotonic()
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
@@ -82,8 +85,8 @@ class Server:
             raise RuntimeError(f"{method} {path}: {reply.status} {content.decode()}")
         return json.loads(content) if content else None
 
-    def make_session(self) -> str:
-        return self.request("POST", "/sessions", {"model": MODEL})["id"]
+    def make_session(self, model: str = MODEL) -> str:
+        return self.request("POST", "/sessions", {"model": model})["id"]
 
     def metric(self, name: str) -> int:
         with urllib.request.urlopen(self.url + "/metrics") as reply:
@@ -132,7 +135,6 @@ class Figures(NamedTuple):
 
 def stepping(sessions: list[str], form: str) -> str:
     """A script for wrk: every thread has its share of the sessions, and steps them in turn."""
-    names = ", ".join(f'"{session}"' for session in sessions)
     return f"""
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
@@ -145,7 +147,9 @@ function setup(thread)
   for _, each in ipairs(threads) do each:set("count", #threads) end
 end
 
-local sessions = {{{names}}}
+-- One text, because a script may not have very many.
+local sessions = {{}}
+for name in string.gmatch("{' '.join(sessions)}", "%S+") do table.insert(sessions, name) end
 local requests, last = {{}}, 0
 function init()
   for index = number, #sessions, count do

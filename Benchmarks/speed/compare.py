@@ -5,26 +5,30 @@ All step the same weights, and are first seen to give the same numbers over 20 s
 turns, round by round, each alone on the server's cores; wrk has other ones.
 
     compare.py --ntm NTM --steps NTM-STEPS --python PYTHON [--rounds 5] [--seconds 2]
-               [--only steps,rows,http] [--json FILE] [--markdown FILE] [--chart FILE]
+               [--only steps,rows,http,batches,connections,sessions,start]
+               [--json FILE] [--markdown FILE] [--chart FILE]
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
 import re
-import statistics
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
-from typing import Callable, NamedTuple
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 
-import serving  # noqa: E402
+from chart import chart  # noqa: E402
+from figures import Figures  # noqa: E402
 from peers import HERE, PeerServer, Stepper, cpu_seconds  # noqa: E402
+from report import report  # noqa: E402
 from serving import MODEL, MODELS, Cores, Server, processor, stepping, wrk  # noqa: E402
 
 # Rows, columns and units of the controller.
@@ -32,18 +36,11 @@ SIZES = {"A": (128, 20, 100), "B": (1024, 64, 512), "C": (16384, 64, 256)}
 ROWS = [128, 1024, 16384, 131072, 1048576]
 CONNECTIONS = [1, 16, 256]
 FORMS = {"all weightings": "", "outputs only": "?return=output"}
+MANY = 100_000
 STEPS_TO_CHECK = 20
 TOLERANCE = 2e-4
+PARTS = ["steps", "rows", "http", "connections", "batches", "sessions", "start"]
 MARKS = re.compile(r"(<!-- bench -->\n).*(<!-- /bench -->)", re.S)
-
-
-class Figure(NamedTuple):
-    """One measurement: of what, by whom, in which unit."""
-
-    what: str
-    who: str
-    unit: str
-    value: float
 
 
 class Bench:
@@ -51,11 +48,23 @@ class Bench:
         self.options = options
         self.folder = folder
         self.cores = Cores.choose(is_pinned=True)
-        self.figures: list[Figure] = []
+        self.figures = Figures()
+        self.note = self.figures.note
 
-    def note(self, what: str, who: str, unit: str, value: float) -> None:
-        self.figures.append(Figure(what, who, unit, value))
-        print(f"{what}, {who}: {value:,.2f} {unit}", file=sys.stderr, flush=True)
+    @contextlib.contextmanager
+    def running(self, makers: dict):
+        """Steppers or servers, by their names, as long as they are needed."""
+        started = {}
+        try:
+            for name, make in makers.items():
+                started[name] = make()
+            yield started
+        finally:
+            for each in started.values():
+                each.stop()
+
+    def in_turn(self, names) -> list[str]:
+        return random.sample(list(names), len(list(names)))
 
     def model_file(self, rows: int, columns: int, units: int) -> Path:
         if (rows, columns, units) == SIZES["A"]:
@@ -72,73 +81,82 @@ class Bench:
 
     # Steps without a server
 
-    def steppers(self, model: Path, kinds: list[str]) -> list[Stepper]:
-        ours = Stepper("ntm", [self.options.steps, str(model)], self.cores)
-        return [ours] + [
-            Stepper(kind, [self.options.python, str(HERE / "peer.py"), kind, str(model)],
-                    self.cores)
-            for kind in kinds]
+    def stepper(self, kind: str, model: Path) -> Stepper:
+        if kind == "ntm":
+            return Stepper(kind, [self.options.steps, str(model)], self.cores)
+        return Stepper(
+            kind, [self.options.python, str(HERE / "peer.py"), kind, str(model)], self.cores)
 
     def compare_steps(self) -> None:
         for name, size in SIZES.items():
-            self.take_turns(f"step of {name}", self.model_file(*size),
-                            ["onnx", "torch", "eager", "numpy"])
+            self.step(f"step of {name}", self.model_file(*size),
+                      ["ntm", "onnx", "torch", "eager", "numpy"])
 
     def compare_rows(self) -> None:
         for rows in ROWS:
-            self.take_turns(f"step with {rows:,} rows", self.model_file(rows, 32, 100), ["onnx"])
+            self.step(f"step with {rows:,} rows", self.model_file(rows, 32, 100), ["ntm", "onnx"])
 
-    def take_turns(self, what: str, model: Path, kinds: list[str]) -> None:
-        steppers = self.steppers(model, kinds)
-        check(what, {stepper.name: stepper.ask({"trace": trace_inputs()}) for stepper in steppers})
-        for _ in range(self.options.rounds):
-            for stepper in random.sample(steppers, len(steppers)):
-                self.note(what, stepper.name, "µs", stepper.microseconds(self.options.seconds / 2))
-        for stepper in steppers:
-            stepper.stop()
+    def step(self, what: str, model: Path, kinds: list[str]) -> None:
+        makers = {kind: lambda kind=kind: self.stepper(kind, model) for kind in kinds}
+        with self.running(makers) as steppers:
+            check(what, {kind: stepper.ask({"trace": trace_inputs()})
+                         for kind, stepper in steppers.items()})
+            for self.figures.round in range(self.options.rounds):
+                for kind in self.in_turn(steppers):
+                    self.note(what, kind, "µs",
+                              steppers[kind].microseconds(self.options.seconds / 2))
 
     # Servers
 
-    def servers(self) -> dict[str, Callable]:
-        model = str(MODELS / f"{MODEL}.safetensors")
+    def ntm(self, *options: str, models: Path = MODELS) -> Server:
+        return Server(
+            self.options.ntm, ["--store", "memory", *options], self.folder, self.cores, models)
 
-        def uvicorn(module: str, *more: str) -> PeerServer:
-            command = [self.options.python, "-m", "uvicorn", "--app-dir", str(HERE), "--port",
-                       "PORT", "--no-access-log", "--log-level", "warning", f"{module}:app"]
-            return PeerServer(module, command + list(more), self.folder, self.cores,
-                              NTM_MODEL=model)
+    def uvicorn(self, name: str, module: str, *options: str) -> PeerServer:
+        command = [self.options.python, "-m", "uvicorn", "--app-dir", str(HERE), "--port", "PORT",
+                   "--no-access-log", "--log-level", "warning", *options, f"{module}:app"]
+        return PeerServer(name, command, self.folder, self.cores,
+                          NTM_MODEL=str(MODELS / f"{MODEL}.safetensors"))
 
+    def services(self) -> dict:
         return {
-            "ntm": lambda: Server(
-                self.options.ntm, ["--store", "memory"], self.folder, self.cores),
-            "onnx": lambda: uvicorn("serve_onnx", "--loop", "uvloop", "--http", "httptools"),
-            "fastapi": lambda: uvicorn("serve_torch"),
+            "ntm": self.ntm,
+            "asgi": lambda: self.uvicorn(
+                "asgi", "serve_onnx", "--loop", "uvloop", "--http", "httptools"),
+            "fastapi": lambda: self.uvicorn("fastapi", "serve_torch"),
         }
 
     def ceiling(self, size: int) -> PeerServer:
+        """libmicrohttpd alone, with replies of this length."""
         program = self.folder / "fixed_body"
         if not program.exists():
             subprocess.run(["cc", "-O2", "-o", program, HERE / "fixed_body.c", "-lmicrohttpd"],
                            check=True)
-        return PeerServer("fixed", [str(program), "PORT", str(size)], self.folder, self.cores)
+        return PeerServer("libmicrohttpd", [str(program), "PORT", str(size)], self.folder,
+                          self.cores)
 
     def compare_http(self) -> None:
-        sizes = self.check_http()
-        for number in range(self.options.rounds):
-            for form in FORMS:
-                for connections in CONNECTIONS:
-                    makers = self.servers() | {"libmicrohttpd": lambda: self.ceiling(sizes[form])}
-                    for who in random.sample(list(makers), len(makers)):
-                        self.load(who, makers[who], form, connections)
-            self.measure_probe()
-            self.measure_many_connections()
+        with self.running(self.services()) as servers:
+            sizes = self.check_http(servers)
+            ceilings = {form: lambda size=size: self.ceiling(size)
+                        for form, size in sizes.items()}
+            with self.running(ceilings | {"probe": lambda: self.ceiling(15)}) as fixed:
+                for self.figures.round in range(self.options.rounds):
+                    for form, query in FORMS.items():
+                        compared = servers | {"libmicrohttpd": fixed[form]}
+                        for count in CONNECTIONS:
+                            for who in self.in_turn(compared):
+                                self.load(f"{form}, {count} connections", who, compared[who],
+                                          stepping(sessions(compared[who], count), query), count)
+                    compared = {"ntm": servers["ntm"], "libmicrohttpd": fixed["probe"]}
+                    for who in self.in_turn(compared):
+                        self.load("/livez, 16 connections", who, compared[who], "", 16, "/livez")
 
-    def check_http(self) -> dict[str, int]:
+    def check_http(self, servers: dict) -> dict[str, int]:
         """The length of a reply of ours in each form, when all have given the same numbers."""
         traces = {}
         sizes = {}
-        for who, make in self.servers().items():
-            server = make()
+        for who, server in servers.items():
             session = server.make_session()
             traces[who] = [
                 {"output": reply["output"], "read": reply["read_weightings"][0],
@@ -151,23 +169,11 @@ class Bench:
                         "POST", f"/sessions/{session}/step{query}",
                         json.dumps({"input": trace_inputs()[0]}))
                     sizes[form] = len(server.connection.getresponse().read())
-            server.stop()
         check("HTTP", traces)
         return sizes
 
-    def load(self, who: str, make: Callable, form: str, connections: int) -> None:
-        server = make()
-        if who == "libmicrohttpd":
-            sessions = ["x"]
-        else:
-            sessions = [server.make_session()
-                        for _ in range(1 if connections == 1 else 2 * connections)]
-        script = stepping(sessions * (1 if len(sessions) > 1 else connections), FORMS[form])
-        self.measure(f"{form}, {connections} connections", who, server, script, connections)
-        server.stop()
-
-    def measure(self, what: str, who: str, server, script: str, connections: int,
-                path: str = "") -> float:
+    def load(self, what: str, who: str, server, script: str, connections: int,
+             path: str = "") -> None:
         wrk(server.url + path, script, connections, 1, self.cores)
         before = cpu_seconds(server.process.pid)
         figures = wrk(server.url + path, script, connections, self.options.seconds, self.cores)
@@ -177,19 +183,102 @@ class Bench:
         self.note(what, who, "µs of CPU", used / requests * 1e6)
         self.note(what, who, "µs p50", figures.p50)
         self.note(what, who, "µs p99", figures.p99)
-        return figures.per_second
 
-    def measure_probe(self) -> None:
-        """A route without a model."""
-        for who, make in {"ntm": self.servers()["ntm"],
-                          "libmicrohttpd": lambda: self.ceiling(2)}.items():
-            server = make()
-            self.measure("/livez, 16 connections", who, server, "", 16, path="/livez")
+    def compare_connections(self) -> None:
+        """Many connections must not cost requests per second."""
+        with self.running({"ntm": self.ntm}) as servers:
+            script = stepping(sessions(servers["ntm"], 512), FORMS["outputs only"])
+            for self.figures.round in range(20):
+                for count in random.sample([16, 512], 2):
+                    self.load(f"{count} connections", "ntm", servers["ntm"], script, count)
+
+    # Several steps in a request
+
+    def compare_batches(self) -> None:
+        models = self.folder / "models"
+        models.mkdir()
+        for name in "AB":
+            shutil.copy(self.model_file(*SIZES[name]), models / f"{name}.safetensors")
+        makers = {name: lambda name=name: self.stepper("ntm", models / f"{name}.safetensors")
+                  for name in "AB"}
+        with self.running(makers | {"ntm": lambda: self.ntm(models=models)}) as running:
+            server = running["ntm"]
+            alone = server.make_session("A")
+            batch = {"inputs": [trace_inputs()[i % STEPS_TO_CHECK] for i in range(64)],
+                     "return": ["output"]}
+            together = [server.make_session("B") for _ in range(64)]
+            check_together(server, together)
+            steps = step_body(together, trace_inputs()[0])
+            for self.figures.round in range(self.options.rounds):
+                cpu = self.cpu_of(server, f"/sessions/{alone}/step", batch)
+                self.note("step of 64 in one request", "ntm", "µs", cpu / 64 * 1e6)
+                self.note("bare step beside it", "ntm", "µs", running["A"].microseconds(1))
+                cpu = self.cpu_of(server, "/step", steps)
+                self.note("one POST /step for 64 sessions of B", "ntm", "ms of CPU", cpu * 1e3)
+                self.note("64 bare steps of B", "ntm", "ms of CPU",
+                          64 * running["B"].microseconds(1) / 1e3)
+
+    def cpu_of(self, server: Server, path: str, body: object) -> float:
+        """Seconds of the server's processor for a request."""
+        server.request("POST", path, body)
+        before, end = cpu_seconds(server.process.pid), time.monotonic() + self.options.seconds
+        count = 0
+        while time.monotonic() < end:
+            server.request("POST", path, body)
+            count += 1
+        return (cpu_seconds(server.process.pid) - before) / count
+
+    # Many sessions
+
+    def compare_sessions(self) -> None:
+        with self.running({"ntm": self.ntm}) as servers:
+            server = servers["ntm"]
+            few = [server.make_session() for _ in range(32)]
+            before = server.resident_bytes()
+            many = [server.make_session() for _ in range(MANY - len(few))]
+            grown = server.resident_bytes() - before
+            state = server.metric("ntm_session_bytes") / MANY
+            self.note("state of a session", "ntm", "bytes", state)
+            self.note("memory of 100,000 sessions, to their state", "ntm", "×",
+                      grown / (state * len(many)))
+            self.note("resident memory with 100,000 sessions", "ntm", "MB",
+                      server.resident_bytes() / 1e6)
+            orders = {"32 sessions": few, "100,000 sessions in random order": many}
+            random.shuffle(many)
+            for self.figures.round in range(self.options.rounds):
+                for what in self.in_turn(orders):
+                    self.load(what, "ntm", server,
+                              stepping(orders[what], FORMS["outputs only"]), 16)
+
+    def compare_start(self) -> None:
+        for self.figures.round in range(self.options.rounds):
+            server = self.ntm()
+            server.request("GET", "/livez")
+            self.note("start to the first answer", "ntm", "ms",
+                      (time.monotonic() - server.started) * 1e3)
             server.stop()
 
-    def measure_many_connections(self) -> None:
-        for connections in [16, 512]:
-            self.load("ntm", self.servers()["ntm"], "outputs only", connections)
+
+def sessions(server, connections: int) -> list[str]:
+    """Enough of them that one is rarely stepped by two connections at once."""
+    if server.name == "libmicrohttpd":
+        return ["EwcbQdBEAN_-pGINCcwHaB"]
+    return [server.make_session() for _ in range(1 if connections == 1 else 2 * connections)]
+
+
+def step_body(sessions_: list[str], x: list[int]) -> dict:
+    return {"return": ["output"], "steps": [{"session": name, "input": x} for name in sessions_]}
+
+
+def check_together(server: Server, together: list[str]) -> None:
+    """That steps in one request give the bits of steps one by one."""
+    single = server.make_session("B")
+    for x in trace_inputs():
+        alone = server.request(
+            "POST", f"/sessions/{single}/step?return=output", {"input": x})["output"]
+        for result in server.request("POST", "/step", step_body(together, x))["steps"]:
+            if result["output"] != alone:
+                sys.exit("a step taken together with others is not the step by itself")
 
 
 def trace_inputs() -> list[list[int]]:
@@ -218,50 +307,26 @@ def main() -> None:
     parser.add_argument("--python", required=True)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2)
-    parser.add_argument("--only", default="steps,rows,http")
+    parser.add_argument("--only", default=",".join(PARTS))
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
+    parser.add_argument("--chart", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(options, Path(folder))
         for part in options.only.split(","):
-            {"steps": bench.compare_steps, "rows": bench.compare_rows,
-             "http": bench.compare_http}[part]()
-    text = report(bench.figures, options)
+            getattr(bench, f"compare_{part}")()
+    text = report(bench.figures, options.rounds, f"{processor()}; {bench.cores}")
     print(text)
     if options.json:
-        options.json.write_text(json.dumps([figure._asdict() for figure in bench.figures]))
+        figures = [figure._asdict() for figure in bench.figures.all]
+        options.json.write_text("[\n" + ",\n".join(map(json.dumps, figures)) + "\n]\n")
+    if options.chart:
+        options.chart.write_text(chart(bench.figures))
     if options.markdown:
         page = options.markdown.read_text()
-        options.markdown.write_text(MARKS.sub(lambda found: found[1] + text + found[2], page))
-
-
-def report(figures: list[Figure], options: argparse.Namespace) -> str:
-    """Tables, one for each unit: medians with their spread, and ratios to ours."""
-    lines = []
-    for unit in dict.fromkeys(figure.unit for figure in figures):
-        chosen = [figure for figure in figures if figure.unit == unit]
-        names = list(dict.fromkeys(figure.who for figure in chosen))
-        lines += [f"| {unit} | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-        for what in dict.fromkeys(figure.what for figure in chosen):
-            values = {who: [figure.value for figure in chosen if (figure.what, figure.who)
-                            == (what, who)] for who in names}
-            ours = statistics.median(values["ntm"])
-            cells = [cell(who, values[who], ours) for who in names]
-            lines.append(f"| {what} | " + " | ".join(cells) + " |")
-        lines.append("")
-    lines.append(f"Medians (spread) of {options.rounds} rounds on {processor()}; × is their figure "
-                 "divided by ntm's.\n")
-    return "\n".join(lines)
-
-
-def cell(who: str, values: list[float], ours: float) -> str:
-    if not values:
-        return "–"
-    middle = statistics.median(values)
-    digits = 1 if middle < 100 else 0
-    text = f"{middle:,.{digits}f} ({min(values):,.{digits}f}–{max(values):,.{digits}f})"
-    return text if who == "ntm" else f"{text} {middle / ours:.2f}×"
+        options.markdown.write_text(
+            MARKS.sub(lambda found: found[1] + text + found[2], page))
 
 
 if __name__ == "__main__":

@@ -47,14 +47,14 @@ struct SessionEventsTests {
 
   @Test func eventsAreKeptForAWhileAfterTheLastWatcher() throws {
     var reserved = 0
-    try events.prepare(.output, largestResult: 10) {
+    try events.prepare(StepFields(names: .output), largestResult: 10) {
       reserved += $0
       return true
     }
     // Once for each choice of fields.
-    try events.prepare(.output, largestResult: 10) { _ in false }
+    try events.prepare(StepFields(names: .output), largestResult: 10) { _ in false }
     #expect(throws: Problem.self) {
-      try events.prepare(.memory, largestResult: 10) { _ in false }
+      try events.prepare(StepFields(names: .memory), largestResult: 10) { _ in false }
     }
     #expect(reserved == EventHistory.byteLimit)
     let now = monotonicNanoseconds()
@@ -64,7 +64,7 @@ struct SessionEventsTests {
   }
 
   @Test func theEndGivesBackWhatWasReserved() throws {
-    try events.prepare(.output, largestResult: 2 * EventHistory.byteLimit) { _ in true }
+    try events.prepare(StepFields(names: .output), largestResult: 2 * EventHistory.byteLimit) { _ in true }
     #expect(events.end(.stopping("s"), isFinal: false) == 2 * EventHistory.byteLimit)
     #expect(events.end(.stopping("s")) == 0)
   }
