@@ -220,6 +220,7 @@ class Bench:
 
     def cpu_of(self, server: Server, path: str, body: object) -> float:
         """Seconds of the server's processor for a request."""
+        server.connection.close()
         server.request("POST", path, body)
         before, end = cpu_seconds(server.process.pid), time.monotonic() + self.options.seconds
         count = 0
@@ -263,6 +264,8 @@ def sessions(server, connections: int) -> list[str]:
     """Enough of them that one is rarely stepped by two connections at once."""
     if server.name == "libmicrohttpd":
         return ["EwcbQdBEAN_-pGINCcwHaB"]
+    # It may have been idle for longer than the server waits.
+    server.connection.close()
     return [server.make_session() for _ in range(1 if connections == 1 else 2 * connections)]
 
 

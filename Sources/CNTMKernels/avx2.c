@@ -5,6 +5,8 @@
 // Panels in a tile of one vector and of four: as many as there are registers for their sums.
 #define NTM_PANELS_OF_ONE 4
 #define NTM_PANELS_OF_FOUR 1
+// Blocks of the memory in a tile.
+#define NTM_BLOCKS 2
 #include "vectors.inc"
 #include "gradients.inc"
 #include "optimizers.inc"

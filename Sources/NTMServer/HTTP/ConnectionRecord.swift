@@ -15,6 +15,8 @@ final class ConnectionRecord {
   let place: ConnectionLimits.Place
   /// The request line is longer than can be taken. libmicrohttpd learns of it before the headers.
   var targetRefusal: HTTPRefusal?
+  /// Whether the request has a query: a look for a parameter costs as much as one for a header.
+  var hasQuery = false
 
   private(set) var phase = Phase.headers
   /// When the first byte of the present request was noticed (monotonic nanoseconds); nil if there is

@@ -79,7 +79,7 @@ public struct HTTPRequest: Sendable {
   public func queryValue(_ name: String) -> String? {
     let raw: String?
     switch source {
-    case .live(let record): raw = record.connection.queryValue(name)
+    case .live(let record): raw = record.hasQuery ? record.connection.queryValue(name) : nil
     case .made(let parts): raw = Self.value(of: name, inQuery: parts.query)
     }
     return raw.map { PercentEncoding.decode($0) ?? $0 }

@@ -279,9 +279,9 @@ enum MicroHTTPD {
             $0.settings.limits
           }
           record.targetRefusal = RequestTarget.refusal(target, limits)
-          if record.targetRefusal != nil, let query = strchr(target, Int32(UInt8(ascii: "?"))) {
-            query[1] = 0
-          }
+          let query = strchr(target, Int32(UInt8(ascii: "?")))
+          record.hasQuery = query != nil
+          if record.targetRefusal != nil { query?[1] = 0 }
           return nil
         }
 

@@ -32,6 +32,7 @@ final class RequestRecord: @unchecked Sendable {
   /// Zero-terminated, in the connection's memory: valid while the connection is.
   let method: UnsafePointer<CChar>
   let path: UnsafePointer<CChar>
+  let hasQuery: Bool
   /// Every version but HTTP/1.0 must name its host.
   let needsHost: Bool
   /// Monotonic nanoseconds.
@@ -73,6 +74,7 @@ final class RequestRecord: @unchecked Sendable {
     self.client = client
     self.method = method
     self.path = path
+    hasQuery = client.hasQuery
     self.needsHost = needsHost
     self.loop = loop
     started = monotonicNanoseconds()

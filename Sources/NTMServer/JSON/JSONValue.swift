@@ -56,7 +56,7 @@ extension JSONValue {
     guard case .object(let fields) = self else {
       throw Problem(.malformedRequest, "\(name) is \(kind); an object is expected")
     }
-    if let unknown = fields.keys.sorted().first(where: { !known.contains($0) }) {
+    if let unknown = fields.keys.filter({ !known.contains($0) }).min() {
       throw Problem(
         .malformedRequest,
         "\(name) has an unknown field \"\(unknown)\"; valid are \(known.joined(separator: ", "))",
