@@ -42,7 +42,7 @@ class Target(NamedTuple):
     @property
     def row(self) -> str:
         wanted = f"{'≥' if self.is_least else '≤'} {self.limit:g}{self.unit}"
-        got = spread(self.values) + self.unit if len(self.values) > 1 else f"{self.figure:g}{self.unit}"
+        got = spread(self.values) + self.unit if len(self.values) > 1 else f"{self.figure:.3g}{self.unit}"
         return f"| {self.what} | {wanted} | {got}{self.note} | {self.verdict} |"
 
 

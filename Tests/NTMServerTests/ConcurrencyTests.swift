@@ -55,6 +55,40 @@ import Testing
     }
   }
 
+  /// Requests for the same sessions in different orders, some of which they hold while they ask for
+  /// the others: nobody waits for ever, and no step is lost or taken twice.
+  @Test func stepsOfManySessionsAreTakenOnceInAnyOrder() async throws {
+    let (count, rounds) = (12, 10)
+    let input: [Float] = [1, 0, 1]
+    try await withLiveService(.several) { port in
+      let ids = try (0..<count).map { _ in try SocketClient(port: port).makeSession("mixed") }
+      let results = try onThreads(16) { index in
+        let client = try SocketClient(port: port)
+        var generator = SplitMix(seed: UInt64(index))
+        return try (0..<rounds).flatMap { _ in
+          let order = ids.shuffled(using: &generator)
+          let items = order.map { #"{"session": "\#($0)", "input": \#(input.json)}"# }
+          let response = try client.post(
+            "/step",
+            #"{"steps": [\#(items.joined(separator: ","))], "return": \#(StepResult.Fields.all.json)}"#
+          )
+          try #require(response.status == 200, "\(response.text)")
+          let steps = try response.decoded(StepResults.self).steps
+          #expect(steps.map(\.session) == order)
+          return steps
+        }
+      }
+      for id in ids {
+        let direct = try DirectSession(.mixed)
+        let expected = try (0..<16 * rounds).map { _ in
+          try direct.step(input).with(.all, session: id)
+        }
+        let mine = results.joined().filter { $0.session == id }
+        #expect(mine.sorted { $0.step < $1.step } == expected)
+      }
+    }
+  }
+
   /// The inputs of a request follow one another with nothing between, whoever else steps.
   @Test func severalInputsAreOneActOnASharedSession() async throws {
     let input: [Float] = [0, 1, 1]

@@ -386,7 +386,7 @@ extension Session {
 
 extension Session {
   /// Runs `body` at once, or not at all where it is not the caller's turn, or where the state is in
-  /// the store only: nil then.
+  /// the store only or is being saved: nil then.
   ///
   /// - Throws: as `Turn.use`.
   func useIfFree<Result>(
@@ -394,7 +394,7 @@ extension Session {
   ) throws(Problem) -> Result? {
     guard turns.withLock({ $0.take(purpose) }) else { return nil }
     defer { passTurn() }
-    return try withContent(purpose, mayLoad: false, body)
+    return try withContent(purpose, mayWait: false, body)
   }
 
   /// Calls `start` when it is the caller's turn: at once, or later on the thread of whoever was
@@ -436,21 +436,23 @@ extension Session {
   func withContent<Result>(
     _ purpose: Turns.Purpose, _ body: (inout Content) throws(Problem) -> Result
   ) throws(Problem) -> Result {
-    guard let result = try withContent(purpose, mayLoad: true, body) else {
-      preconditionFailure("a session that may be loaded was not")
+    guard let result = try withContent(purpose, mayWait: true, body) else {
+      preconditionFailure("a session that may be waited for was not")
     }
     return result
   }
 
-  /// - Returns: nil where the state is in the store only and must not be loaded
+  /// - Parameter mayWait: whether to load the state from the store where it is there only, and to wait
+  ///   while it is being saved
+  /// - Returns: nil where it would have to wait and must not. So who has a session may ask for others.
   private func withContent<Result>(
-    _ purpose: Turns.Purpose, mayLoad: Bool, _ body: (inout Content) throws(Problem) -> Result
+    _ purpose: Turns.Purpose, mayWait: Bool, _ body: (inout Content) throws(Problem) -> Result
   ) throws(Problem) -> Result? {
-    try holding.withLock { holding throws(Problem) in
+    func use(_ holding: inout Holding) throws(Problem) -> Result? {
       if let ending = holding.ending { throw .sessionEnded(id, ending) }
       if purpose != .look { try journal.checkWritable() }
       if holding.content == nil {
-        guard mayLoad else { return nil }
+        guard mayWait else { return nil }
         holding.content = try load()
       }
       lastActivityTime.store(Timestamp.now.milliseconds, ordering: .relaxed)
@@ -461,6 +463,9 @@ extension Session {
       if purpose != .look { rebaseIfDue(&holding.content!) }
       return try body(&holding.content!)
     }
+    return mayWait
+      ? try holding.withLock { holding throws(Problem) in try use(&holding) }
+      : try holding.withLockIfAvailable { holding throws(Problem) in try use(&holding) } ?? nil
   }
 
   private func load() throws(Problem) -> Content {

@@ -64,7 +64,9 @@ struct SessionEventsTests {
   }
 
   @Test func theEndGivesBackWhatWasReserved() throws {
-    try events.prepare(StepFields(names: .output), largestResult: 2 * EventHistory.byteLimit) { _ in true }
+    try events.prepare(StepFields(names: .output), largestResult: 2 * EventHistory.byteLimit) { _ in
+      true
+    }
     #expect(events.end(.stopping("s"), isFinal: false) == 2 * EventHistory.byteLimit)
     #expect(events.end(.stopping("s")) == 0)
   }
