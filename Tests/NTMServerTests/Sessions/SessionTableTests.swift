@@ -129,7 +129,8 @@ struct SessionTableTests {
     let table = table(timeToLive: 100)
     let used = try table.make(Self.model)
     let unused = try table.make(Self.model)
-    let made = used.lastActivity
+    // Made last: the other one's use has to come after it.
+    let made = unused.lastActivity
     while Timestamp.now <= made { pause(milliseconds: 1) }
     try used.use { _ in }
     #expect(used.lastActivity > made)
