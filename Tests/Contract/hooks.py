@@ -119,6 +119,7 @@ def before_call(context, case, kwargs):
     operation = case.operation.definition.raw["operationId"]
     if isinstance(case.body, dict):
         (fit_tensors if operation.startswith("infer") else fit_inputs)(case.body)
+        fit_keep_alive(case.body)
     case.headers = case.headers or {}
     if "version" in (case.path_parameters or {}) and digest(case)[1] % 2:
         # Digests at random are never those of models.
@@ -165,6 +166,12 @@ def fit_inputs(body):
             step["input"] = fit_vector(step["input"])
         if "inputs" in step:
             step["inputs"] = [fit_vector(vector) for vector in step["inputs"]]
+
+
+def fit_keep_alive(body):
+    """Long enough for the requests that follow to find the session."""
+    if isinstance(body.get("keep_alive"), (int, float)):
+        body["keep_alive"] = max(body["keep_alive"], 600)
 
 
 def fit_tensors(body):
