@@ -15,11 +15,12 @@ final class Session: Sendable {
   let number: Int
   /// The name that it has as a sequence of the Open Inference Protocol.
   let sequence: String?
-  private let holding: Lock<Holding>
-  private let turns = Lock(Turns())
+  /// What there is of it in memory; only for whoever has the turn.
+  let holding: Lock<Holding>
+  let turns = Lock(Turns())
   /// Tells watchers what happens to the session.
   let events = SessionEvents()
-  private weak let table: SessionTable?
+  weak let table: SessionTable?
   let journal: Journal
   let unsaved = Lock(Unsaved())
   /// Copies of what `holding` says, so that a list never waits for a step.
@@ -27,8 +28,8 @@ final class Session: Sendable {
   private let lastActivityTime: Atomic<Int64>
   private let firstRecomputed: Atomic<Int>
 
-  /// What there is of it in memory.
-  private struct Holding: ~Copyable {
+  /// The state, or where it is.
+  struct Holding: ~Copyable {
     /// nil where it is in the store only.
     var content: Content?
     /// The session has been deleted or has expired: whoever still waits for it comes too late.
@@ -47,7 +48,7 @@ final class Session: Sendable {
     /// Steps since the last state that the store was given.
     var stepsSinceBase = 0
     /// When this turn's changes are made.
-    fileprivate(set) var epoch = Unsaved.Epoch.first
+    var epoch = Unsaved.Epoch.first
     /// Set by whoever wants the session to end with this turn.
     var ends: SessionEnding.Reason?
 
@@ -120,9 +121,15 @@ final class Session: Sendable {
     unsaved.withLock { $0.restored(record) }
   }
 
-  var step: Int { stepCount.load(ordering: .relaxed) }
+  var step: Int {
+    get { stepCount.load(ordering: .relaxed) }
+    set { stepCount.store(newValue, ordering: .relaxed) }
+  }
 
-  var lastActivity: Timestamp { Timestamp(milliseconds: lastActivityTime.load(ordering: .relaxed)) }
+  var lastActivity: Timestamp {
+    get { Timestamp(milliseconds: lastActivityTime.load(ordering: .relaxed)) }
+    set { lastActivityTime.store(newValue.milliseconds, ordering: .relaxed) }
+  }
 
   /// The first step that was taken again by another arithmetic than the first time; nil for none.
   var recomputedFrom: Int? {
@@ -191,7 +198,7 @@ extension Session {
   }
 
   /// - Parameter copy: nil for the start state
-  private func noteState(_ copy: StateCopy?, _ content: inout Content) {
+  func noteState(_ copy: StateCopy?, _ content: inout Content) {
     switch journal.keeps {
     case .nothing: break
     case .states: content.change.isStale = true
@@ -203,16 +210,16 @@ extension Session {
   }
 
   /// Gives the store a whole state now and then, so that few steps are to be taken again.
-  private func rebaseIfDue(_ content: inout Content) {
+  func rebaseIfDue(_ content: inout Content) {
     guard content.stepsSinceBase >= model.stepsPerBase, let copy = try? content.state.copy()
     else { return }
     noteState(StateCopy(copy), &content)
   }
 
   /// - Returns: how the session is to end now, if it is
-  private func endTurn(_ content: inout Content) -> SessionEnding.Reason? {
-    stepCount.store(content.step, ordering: .relaxed)
-    lastActivityTime.store(Timestamp.now.milliseconds, ordering: .relaxed)
+  func endTurn(_ content: inout Content) -> SessionEnding.Reason? {
+    step = content.step
+    lastActivity = .now
     noteChange(&content)
     return content.ends
   }
@@ -223,7 +230,7 @@ extension Session {
     content.change = UnsavedChange()
   }
 
-  private func end(_ holding: inout Holding, _ reason: SessionEnding.Reason, at time: Timestamp) {
+  func end(_ holding: inout Holding, _ reason: SessionEnding.Reason, at time: Timestamp) {
     let ending = SessionEnding(reason: reason, at: time)
     holding.ending = ending
     let bytes = release(&holding)
@@ -234,7 +241,7 @@ extension Session {
   /// Lets go of the state.
   ///
   /// - Returns: the bytes that it and the reply took; 0 where it is not in memory
-  private func release(_ holding: inout Holding) -> Int {
+  func release(_ holding: inout Holding) -> Int {
     guard holding.content != nil else { return 0 }
     let bytes = stateBytes + (holding.content!.lastReply?.bytes ?? 0)
     holding.content = nil
@@ -246,7 +253,7 @@ extension Session {
   /// - Throws: `Problem` 404 where it has ended before.
   ///
   /// - Returns: when that was
-  fileprivate func end(_ reason: SessionEnding.Reason) throws(Problem) -> Unsaved.Epoch {
+  func end(_ reason: SessionEnding.Reason) throws(Problem) -> Unsaved.Epoch {
     try holding.withLock { holding throws(Problem) in
       if let ending = holding.ending { throw .sessionEnded(id, ending) }
       let epoch = unsaved.withLock { $0.epoch }
@@ -268,394 +275,5 @@ extension Session {
       end(&holding, .expired, at: expiry)
       return holding.ending
     }
-  }
-}
-
-// MARK: Saving
-
-extension Session {
-  /// A change of it is in the store.
-  func saved(_ change: UnsavedChange) {
-    let activity = lastActivity
-    for waiter in unsaved.withLock({ $0.saved(at: activity) }) { waiter(nil) }
-  }
-
-  /// Neither this change nor what came after it could be saved: the session is to be again what it is
-  /// in the store.
-  func rollBack(_ problem: Problem, then: @escaping @Sendable () -> Void = {}) {
-    unsaved.withLock { $0.rollBack(problem) }
-    let takeBack = { @Sendable (turn: Turn) in
-      self.takeBack()
-      then()
-      for waiter in self.unsaved.withLock({ $0.takenBack() }) { waiter(problem) }
-    }
-    if case .first = turns.withLock({ $0.take(.stream, orLater: takeBack) }) {
-      takeBack(Turn(self, .stream, hasWaited: false))
-    }
-  }
-
-  private func takeBack() {
-    let isStored = unsaved.withLock { $0.isStored }
-    holding.withLock { holding in
-      let bytes = release(&holding)
-      if isStored {
-        let hadEnded = holding.ending != nil
-        holding.ending = nil
-        stepCount.store(unsaved.withLock { $0.storedStep }, ordering: .relaxed)
-        table?.movedOut(self, bytes: bytes, hadEnded: hadEnded)
-      } else {
-        let ending = SessionEnding(reason: .deleted, at: .now)
-        holding.ending = ending
-        table?.remove(self, ending, bytes: bytes + events.end(.ended(id, ending)))
-      }
-    }
-    if isStored { events.publish(.state(id, step: step)) }
-  }
-
-  /// What came of an attempt to move a session out of memory.
-  enum Departure {
-    case done
-    /// It has to be saved first, which has begun.
-    case saving
-    /// Somebody uses it.
-    case inUse
-  }
-
-  /// Lets go of the state if the store has it and nobody uses it.
-  func moveOut() -> Departure {
-    guard turns.withLock({ $0.take(.change) }) else { return .inUse }
-    defer { passTurn() }
-    return holding.withLock { holding in
-      guard holding.content != nil, holding.ending == nil, events.isUnwatched else {
-        return .inUse
-      }
-      let (isClean, isTouched) = unsaved.withLock {
-        ($0.isClean, $0.storedActivity != lastActivity)
-      }
-      guard isClean else {
-        saveWhole(&holding.content!)
-        return .saving
-      }
-      if isTouched { journal.save(self, UnsavedChange()) }
-      table?.movedOut(self, bytes: release(&holding))
-      return .done
-    }
-  }
-
-  /// Has the state written as a whole, where steps are not written one by one and it is newer than
-  /// what the store has.
-  ///
-  /// - Returns: whether there is something to be written
-  @discardableResult
-  func saveWhole() -> Bool {
-    holding.withLock { holding in
-      guard holding.content != nil else { return false }
-      return saveWhole(&holding.content!)
-    }
-  }
-
-  @discardableResult
-  private func saveWhole(_ content: inout Content) -> Bool {
-    guard unsaved.withLock({ $0.isStale }), let copy = try? content.state.copy() else {
-      return false
-    }
-    var change = UnsavedChange()
-    change.rebase(
-      UnsavedChange.Base(step: content.step, state: StateCopy(copy), reply: content.lastReply))
-    journal.save(self, change)
-    return true
-  }
-
-  /// Writes down when it was last used, where that has changed by much: by a look at it alone nothing
-  /// else is written.
-  func saveActivity() {
-    guard let keepAlive else { return }
-    let isOld = unsaved.withLock {
-      $0.isClean && $0.isStored && $0.storedActivity.advanced(by: keepAlive / 10) < lastActivity
-    }
-    if isOld { journal.save(self, UnsavedChange()) }
-  }
-
-  /// The store's content of it is damaged.
-  func quarantine(_ reason: String) {
-    rollBack(.damaged(id, reason)) { self.table?.quarantine(self.record, reason) }
-  }
-}
-
-// MARK: Turns
-
-extension Session {
-  /// Runs `body` at once, or not at all where it is not the caller's turn, or where the state is in
-  /// the store only or is being saved: nil then.
-  ///
-  /// - Throws: as `Turn.use`.
-  func useIfFree<Result>(
-    _ purpose: Turns.Purpose = .change, _ body: (inout Content) throws(Problem) -> Result
-  ) throws(Problem) -> Result? {
-    guard turns.withLock({ $0.take(purpose) }) else { return nil }
-    defer { passTurn() }
-    return try withContent(purpose, mayWait: false, body)
-  }
-
-  /// Calls `start` when it is the caller's turn: at once, or later on the thread of whoever was
-  /// before. It must return at once then, and do with the turn what it does on a worker.
-  ///
-  /// - Throws: `Problem` 503 where too many wait.
-  func whenFree(
-    _ purpose: Turns.Purpose = .change, _ start: @escaping @Sendable (Turn) -> Void
-  ) throws(Problem) {
-    switch turns.withLock({ $0.take(purpose, orLater: start) }) {
-    case .first: start(Turn(self, purpose, hasWaited: false))
-    case .waiting: break
-    case .none:
-      throw Problem(
-        .overloaded, "\(Turns.limit) requests wait for session \"\(id)\" already; try again later",
-        fields: ["limit": .number(Turns.limit)])
-    }
-  }
-
-  /// Whoever's turn it was is done with the session.
-  func passTurn() { hand(turns.withLock { $0.pass() }) }
-
-  func setStreaming(_ isStreaming: Bool) {
-    hand(
-      turns.withLock { turns in
-        turns.isStreaming = isStreaming
-        return turns.pass(isHeld: false)
-      })
-  }
-
-  private func hand(_ next: Turns.Waiter?) {
-    if let next { next.start(Turn(self, next.purpose, hasWaited: true)) }
-  }
-
-  /// For whoever's turn it is.
-  ///
-  /// - Throws: `Problem` 404 where the session has ended, 503 where it can't be had from the store, or
-  ///   nothing can be saved, or what `body` throws.
-  func withContent<Result>(
-    _ purpose: Turns.Purpose, _ body: (inout Content) throws(Problem) -> Result
-  ) throws(Problem) -> Result {
-    guard let result = try withContent(purpose, mayWait: true, body) else {
-      preconditionFailure("a session that may be waited for was not")
-    }
-    return result
-  }
-
-  /// - Parameter mayWait: whether to load the state from the store where it is there only, and to wait
-  ///   while it is being saved
-  /// - Returns: nil where it would have to wait and must not. So who has a session may ask for others.
-  private func withContent<Result>(
-    _ purpose: Turns.Purpose, mayWait: Bool, _ body: (inout Content) throws(Problem) -> Result
-  ) throws(Problem) -> Result? {
-    func use(_ holding: inout Holding) throws(Problem) -> Result? {
-      if let ending = holding.ending { throw .sessionEnded(id, ending) }
-      if purpose != .look { try journal.checkWritable() }
-      if holding.content == nil {
-        guard mayWait else { return nil }
-        holding.content = try load()
-      }
-      lastActivityTime.store(Timestamp.now.milliseconds, ordering: .relaxed)
-      if journal.keeps != .nothing { holding.content!.epoch = unsaved.withLock { $0.epoch } }
-      defer {
-        if let reason = endTurn(&holding.content!) { end(&holding, reason, at: .now) }
-      }
-      if purpose != .look { rebaseIfDue(&holding.content!) }
-      return try body(&holding.content!)
-    }
-    return mayWait
-      ? try holding.withLock { holding throws(Problem) in try use(&holding) }
-      : try holding.withLockIfAvailable { holding throws(Problem) in try use(&holding) } ?? nil
-  }
-
-  private func load() throws(Problem) -> Content {
-    guard let table else { throw .noSession(id) }
-    return try table.load(self)
-  }
-}
-
-/// How and when a session ended.
-struct SessionEnding: Equatable, Sendable {
-  enum Reason: String, CaseIterable {
-    case expired, deleted
-  }
-
-  let reason: Reason
-  let at: Timestamp
-}
-
-extension Session {
-  /// Where work on a session is done.
-  enum Place {
-    /// On the event loop, unless the session is in use: cheap work.
-    case loop
-    /// On a worker: what would hold up other connections of the loop.
-    case worker
-  }
-
-  /// Answers a request by work that has the session to itself.
-  ///
-  /// - Parameter claim: of the request's key, if it has one
-  /// - Throws: `Problem` where the work was done at once and failed.
-  func run(
-    _ purpose: Turns.Purpose = .change, on place: Place = .loop, _ claim: KeyClaim? = nil,
-    _ work: @escaping @Sendable (inout Content) throws(Problem) -> HTTPResponse
-  ) throws(Problem) -> HTTPOutcome {
-    let work = keeping(claim, work)
-    if case .loop = place, let answer = try useIfFree(purpose, work) {
-      return acknowledged(answer)
-    }
-    return .later { self.answer($0, purpose, work) }
-  }
-
-  /// As `run` with `.look`, by work that makes another session, whose answer waits for that.
-  func fork(
-    on place: Place,
-    _ work: @escaping @Sendable (inout Content) throws(Problem) -> HTTPOutcome
-  ) throws(Problem) -> HTTPOutcome {
-    if case .loop = place, let outcome = try useIfFree(.look, work) { return outcome }
-    return .later { completion in
-      completion.refusing { () throws(Problem) in
-        try self.whenFree(.look) { turn in
-          completion.perform { () throws(Problem) in try turn.use(work) }
-        }
-      }
-    }
-  }
-
-  /// As `run`, on a worker when it is the request's turn.
-  func answer(
-    _ completion: HTTPCompletion, _ purpose: Turns.Purpose = .change, _ claim: KeyClaim?,
-    _ work: @escaping @Sendable (inout Content) throws(Problem) -> HTTPResponse
-  ) {
-    answer(completion, purpose, keeping(claim, work))
-  }
-
-  private func answer(
-    _ completion: HTTPCompletion, _ purpose: Turns.Purpose,
-    _ work: @escaping @Sendable (inout Content) throws(Problem) -> Answer
-  ) {
-    completion.refusing { () throws(Problem) in
-      try whenFree(purpose) { turn in
-        completion.perform(isAdmitted: turn.hasWaited) {
-          completion.refusing { () throws(Problem) in
-            self.acknowledge(completion, try turn.use(work))
-          }
-        }
-      }
-    }
-  }
-
-  /// Ends the session when nobody uses it.
-  func delete() throws(Problem) -> HTTPOutcome {
-    let response = HTTPResponse(status: 204)
-    if turns.withLock({ $0.take(.look) }) {
-      defer { passTurn() }
-      return acknowledged(Answer(response, try end(.deleted)))
-    }
-    return .later { completion in
-      completion.refusing { () throws(Problem) in
-        try self.whenFree(.look) { _ in
-          completion.refusing { () throws(Problem) in
-            self.acknowledge(completion, Answer(response, try self.end(.deleted)))
-          }
-        }
-      }
-    }
-  }
-
-  /// Work whose response is kept for a client that repeats its request, with what it changes.
-  private func keeping(
-    _ claim: KeyClaim?,
-    _ work: @escaping @Sendable (inout Content) throws(Problem) -> HTTPResponse
-  ) -> @Sendable (inout Content) throws(Problem) -> Answer {
-    { content throws(Problem) in
-      let response = try work(&content)
-      if let claim { content.change.replies.append(claim.reply(response)) }
-      return Answer(response, content.epoch)
-    }
-  }
-
-  // MARK: Acknowledgement
-
-  /// An answer to a request that may have changed the session, and when it did.
-  struct Answer: Sendable {
-    let response: HTTPResponse
-    let epoch: Unsaved.Epoch
-
-    init(_ response: HTTPResponse, _ epoch: Unsaved.Epoch) {
-      self.response = response
-      self.epoch = epoch
-    }
-  }
-
-  /// Answers at once, or when what has changed is saved.
-  func acknowledged(_ answer: Answer) -> HTTPOutcome {
-    guard journal.mustWait else { return .respond(answer.response) }
-    return .later { self.acknowledge($0, answer) }
-  }
-
-  func acknowledge(_ completion: HTTPCompletion, _ answer: Answer) {
-    whenSaved(answer.epoch) { completion.finish($0?.response ?? answer.response) }
-  }
-
-  /// Calls `then` when what has changed up to now may be told of, with a problem where it was taken
-  /// back.
-  ///
-  /// - Parameter epoch: when it was changed
-  func whenSaved(_ epoch: Unsaved.Epoch, _ then: @escaping @Sendable (Problem?) -> Void) {
-    guard journal.mustWait else { return then(nil) }
-    journal.whenSaved(self, epoch, then)
-  }
-}
-
-extension HTTPCompletion {
-  /// Does something that answers the request. Its problem is the answer where it has one.
-  func refusing(_ body: () throws(Problem) -> Void) {
-    do throws(Problem) { try body() } catch { finish(error.response) }
-  }
-}
-
-extension HTTPCompletion {
-  /// Answers the request as a handler has decided, on a worker.
-  private func finish(_ outcome: HTTPOutcome) {
-    switch outcome {
-    case .respond(let response): finish(response)
-    case .offload(let work): finish(work())
-    case .later(let start): start(self)
-    case .stream(let reply): finish(reply)
-    }
-  }
-
-  /// Has a worker decide how the request is answered.
-  func perform(_ decide: @escaping @Sendable () throws(Problem) -> HTTPOutcome) {
-    perform { self.refusing { () throws(Problem) in self.finish(try decide()) } }
-  }
-}
-
-extension HTTPOutcome {
-  /// What is decided on a worker. A problem is the answer.
-  static func onWorker(
-    _ decide: @escaping @Sendable () throws(Problem) -> HTTPOutcome
-  ) -> HTTPOutcome {
-    .later { $0.perform(decide) }
-  }
-}
-
-extension Problem {
-  static func noSession(_ id: String) -> Problem {
-    Problem(
-      .noSuchSession, "there is no session \"\(id)\": it never was, or its end has been forgotten")
-  }
-
-  static func sessionEnded(_ id: String, _ ending: SessionEnding) -> Problem {
-    let how =
-      switch ending.reason {
-      case .expired: "expired, because nobody used it,"
-      case .deleted: "was deleted"
-      }
-    return Problem(
-      .noSuchSession, "session \"\(id)\" \(how) at \(ending.at.text)",
-      fields: ["reason": .text(ending.reason.rawValue), "ended_at": .text(ending.at.text)])
   }
 }

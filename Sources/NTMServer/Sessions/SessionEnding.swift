@@ -1,0 +1,27 @@
+/// How and when a session ended.
+struct SessionEnding: Equatable, Sendable {
+  enum Reason: String, CaseIterable {
+    case expired, deleted
+  }
+
+  let reason: Reason
+  let at: Timestamp
+}
+
+extension Problem {
+  static func noSession(_ id: String) -> Problem {
+    Problem(
+      .noSuchSession, "there is no session \"\(id)\": it never was, or its end has been forgotten")
+  }
+
+  static func sessionEnded(_ id: String, _ ending: SessionEnding) -> Problem {
+    let how =
+      switch ending.reason {
+      case .expired: "expired, because nobody used it,"
+      case .deleted: "was deleted"
+      }
+    return Problem(
+      .noSuchSession, "session \"\(id)\" \(how) at \(ending.at.text)",
+      fields: ["reason": .text(ending.reason.rawValue), "ended_at": .text(ending.at.text)])
+  }
+}
