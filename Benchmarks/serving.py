@@ -133,13 +133,18 @@ class Figures(NamedTuple):
     p99: float
 
 
-def stepping(sessions: list[str], form: str) -> str:
-    """A script for wrk: every thread has its share of the sessions, and steps them in turn."""
+def posting(body: object) -> str:
+    """A script for wrk."""
     return f"""
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
-wrk.body = '{{"input": {json.dumps(INPUT)}}}'
+wrk.body = '{json.dumps(body)}'
+"""
 
+
+def stepping(sessions: list[str], form: str, body: object = None) -> str:
+    """A script for wrk: every thread has its share of the sessions, and steps them in turn."""
+    return f"""{posting(body or {"input": INPUT})}
 local threads = {{}}
 function setup(thread)
   table.insert(threads, thread)

@@ -75,7 +75,7 @@ import Testing
     let routes = Set(application.router.routes.map { "\($0.method) \($0.pattern)" })
     var operations: Set<String> = []
     for (path, item) in try #require(contract["paths"]?.fields) {
-      for key in try #require(item.fields).keys where key != "parameters" {
+      for key in try #require(item.fields).map({ $0.name }) where key != "parameters" {
         operations.insert("\(key.uppercased()) \(path)")
       }
     }
@@ -122,7 +122,7 @@ import Testing
   @Test func everyKindOfProblemHasItsStatusWhereItIsSaid() throws {
     var seen: Set<String> = []
     let components = try #require(contract["components"]?["responses"]?.fields)
-    var all = try components.compactMap { try problem($0.key, nil, $0.value) }
+    var all = try components.compactMap { try problem($0.name, nil, $0.value) }
     for route in application.router.routes { all += try problems(of: operation(route)) }
     for problem in all {
       for type in problem.types {
@@ -188,7 +188,7 @@ import Testing
 extension JSONValue {
   fileprivate subscript(_ name: String) -> JSONValue? { fields?[name] }
 
-  fileprivate var fields: [String: JSONValue]? {
+  fileprivate var fields: JSONObject? {
     if case .object(let fields) = self { fields } else { nil }
   }
 

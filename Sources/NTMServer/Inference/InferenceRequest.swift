@@ -16,7 +16,7 @@ struct InferenceRequest: Sendable {
   let ends: Bool
   /// What is asked for, in that order; all there is where the request does not say.
   let outputs: [Output]
-  private let input: [String: JSONValue]
+  private let input: JSONObject
   /// The numbers of a binary input.
   private let binary: ArraySlice<UInt8>
 
@@ -90,7 +90,7 @@ struct InferenceRequest: Sendable {
 
   private static func input(
     _ value: JSONValue?, _ rest: ArraySlice<UInt8>
-  ) throws(Problem) -> ([String: JSONValue], ArraySlice<UInt8>) {
+  ) throws(Problem) -> (JSONObject, ArraySlice<UInt8>) {
     let list = try value?.list("inputs") ?? []
     guard list.count == 1, let object = try list.first?.object("inputs[0]"),
       try object["name"]?.string("inputs[0].name") == InferenceTensor.input
@@ -123,7 +123,7 @@ struct InferenceRequest: Sendable {
   }
 
   private static func refuseUnsupported(
-    _ parameters: [String: JSONValue], _ name: String
+    _ parameters: JSONObject, _ name: String
   ) throws(Problem) {
     for key in ["shared_memory_region", "classification"] where parameters[key] != nil {
       throw Problem(.malformedRequest, "\(name).parameters has \(key), which there is not here")

@@ -92,7 +92,7 @@ struct JSONParser {
   }
 
   private mutating func object() throws(JSONError) -> JSONValue {
-    var fields: [String: JSONValue] = [:]
+    var fields = JSONObject()
     skipSpace()
     if skip("}") { return .object(fields) }
     while true {
@@ -102,7 +102,7 @@ struct JSONParser {
       let name = try string()
       skipSpace()
       try expect(":")
-      guard fields.updateValue(try value(), forKey: name) == nil else {
+      guard fields.add(name, try value()) else {
         throw JSONError(reason: "the field \"\(name)\" is there twice", offset: start)
       }
       skipSpace()
@@ -115,6 +115,7 @@ struct JSONParser {
     var numbers: [Double] = []
     skipSpace()
     if skip("]") { return .numbers(numbers) }
+    numbers.reserveCapacity(16)
     while true {
       skipSpace()
       guard next == UInt8(ascii: "-") || isDigit(next) else {

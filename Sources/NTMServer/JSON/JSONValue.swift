@@ -2,7 +2,7 @@
 ///
 /// FoundationEssentials' decoder is not used for requests: it does not say where a body stops being
 /// JSON, takes 1e-400 for malformed, and lets a repeated field pass.
-indirect enum JSONValue: Equatable, Sendable {
+enum JSONValue: Equatable, Sendable {
   case null
   case bool(Bool)
   case number(Double)
@@ -12,7 +12,7 @@ indirect enum JSONValue: Equatable, Sendable {
   /// A list of numbers and of nothing else, which is what inputs are.
   case numbers([Double])
   case list([JSONValue])
-  case object([String: JSONValue])
+  case object(JSONObject)
 
   var kind: String {
     switch self {
@@ -51,41 +51,43 @@ extension JSONValue {
   ///   - known: their names, in the order in which an error tells them
   ///   - name: what the object is called in an error
   func fields(
-    _ known: [String], of name: String = "the body"
-  ) throws(Problem) -> [String: JSONValue] {
+    _ known: [String], of name: @autoclosure () -> String = "the body"
+  ) throws(Problem) -> JSONObject {
     guard case .object(let fields) = self else {
-      throw Problem(.malformedRequest, "\(name) is \(kind); an object is expected")
+      throw Problem(.malformedRequest, "\(name()) is \(kind); an object is expected")
     }
-    if let unknown = fields.keys.filter({ !known.contains($0) }).min() {
+    if let unknown = fields.lazy.map({ $0.name }).filter({ !known.contains($0) }).min() {
       throw Problem(
         .malformedRequest,
-        "\(name) has an unknown field \"\(unknown)\"; valid are \(known.joined(separator: ", "))",
+        "\(name()) has an unknown field \"\(unknown)\"; valid are \(known.joined(separator: ", "))",
         fields: ["valid": .list(known)])
     }
     return fields
   }
 
   /// The fields of an object, whatever they are.
-  func object(_ name: String) throws(Problem) -> [String: JSONValue] {
-    guard case .object(let fields) = self else { throw unexpected(name, "an object") }
+  func object(_ name: @autoclosure () -> String) throws(Problem) -> JSONObject {
+    guard case .object(let fields) = self else { throw unexpected(name(), "an object") }
     return fields
   }
 
-  func bool(_ name: String) throws(Problem) -> Bool {
-    guard case .bool(let bool) = self else { throw unexpected(name, "true or false") }
+  func bool(_ name: @autoclosure () -> String) throws(Problem) -> Bool {
+    guard case .bool(let bool) = self else { throw unexpected(name(), "true or false") }
     return bool
   }
 
   /// - Parameter name: what the value is called in an error, such as `inputs[3]`
-  func string(_ name: String) throws(Problem) -> String {
-    guard case .string(let string) = self else { throw unexpected(name, "a string") }
+  func string(_ name: @autoclosure () -> String) throws(Problem) -> String {
+    guard case .string(let string) = self else { throw unexpected(name(), "a string") }
     return string
   }
 
   /// A whole number of a range.
-  func integer(_ name: String, _ range: ClosedRange<Int>) throws(Problem) -> Int {
+  func integer(
+    _ name: @autoclosure () -> String, _ range: ClosedRange<Int>
+  ) throws(Problem) -> Int {
     guard let integer = whole(Int.self), range.contains(integer) else {
-      throw unexpected(name, "a whole number from \(range.lowerBound) on", got: numeral)
+      throw unexpected(name(), "a whole number from \(range.lowerBound) on", got: numeral)
     }
     return integer
   }
@@ -99,23 +101,23 @@ extension JSONValue {
     }
   }
 
-  func list(_ name: String) throws(Problem) -> [JSONValue] {
+  func list(_ name: @autoclosure () -> String) throws(Problem) -> [JSONValue] {
     switch self {
     case .list(let list): return list
     case .numbers(let numbers): return numbers.map { .number($0) }
-    case .null, .bool, .number, .wholeNumber, .string, .object: throw unexpected(name, "a list")
+    case .null, .bool, .number, .wholeNumber, .string, .object: throw unexpected(name(), "a list")
     }
   }
 
   /// A list of numbers as float32; infinity for what is beyond its range.
-  func vector(_ name: String) throws(Problem) -> [Float] {
+  func vector(_ name: @autoclosure () -> String) throws(Problem) -> [Float] {
     switch self {
     case .numbers(let numbers): return numbers.map { Float($0) }
     case .list(let list):
       let index = list.firstIndex { $0.kind != JSONValue.number(0).kind } ?? 0
-      throw list[index].unexpected("\(name)[\(index)]", "a number")
+      throw list[index].unexpected("\(name())[\(index)]", "a number")
     case .null, .bool, .number, .wholeNumber, .string, .object:
-      throw unexpected(name, "a list of numbers")
+      throw unexpected(name(), "a list of numbers")
     }
   }
 

@@ -46,12 +46,12 @@ public final class ServedModel: Sendable {
   var isLarge: Bool { stateBytes > 1 << 20 }
 
   /// Whether so many steps, and writing down their results, take less than about half a
-  /// millisecond: roughly, an eighth of a nanosecond for a weight, one for a number of the memory
-  /// and each head, and three for a byte of the result.
+  /// millisecond: roughly, a sixteenth of a nanosecond for a weight, a quarter for a number of the
+  /// memory and each head, and three for a byte of the result.
   func isCheap(steps: Int, resultBytes: Int) -> Bool {
     let heads = model.configuration.heads.count
     let memory = model.stateLayout.memory.valueCount
-    let step = parameterCount / 8 + heads * memory + 3 * resultBytes
+    let step = parameterCount / 16 + heads * memory / 4 + 3 * resultBytes
     let (total, overflow) = steps.multipliedReportingOverflow(by: step)
     return !overflow && total < 500_000
   }

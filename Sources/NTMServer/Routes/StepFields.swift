@@ -57,7 +57,7 @@ extension StepFields {
     self = .standard
     if let names = request.queryValue("return") {
       self.names = try Self.names(
-        names.utf8.split(separator: UInt8(ascii: ",")).map { String(Substring($0)) })
+        names.utf8.split(separator: UInt8(ascii: ",")).lazy.map { String(Substring($0)) })
     }
     if let text = request.queryValue("top") {
       guard let top = Int(text), (1...Self.mostRows).contains(top) else {
@@ -74,9 +74,9 @@ extension StepFields {
 
   /// With what a body says in place of what was said before.
   ///
-  /// - Parameter body: fields by their names
+  /// - Parameter body: an object's fields
   /// - Throws: `Problem` 400 where one of them is not what it should be.
-  func changed(by body: [String: JSONValue]) throws(Problem) -> StepFields {
+  func changed(by body: JSONObject) throws(Problem) -> StepFields {
     var fields = self
     if let list = body["return"] {
       var names: [String] = []
@@ -103,7 +103,7 @@ extension StepFields {
     ("heads", .heads),
   ]
 
-  private static func names(_ names: [String]) throws(Problem) -> Names {
+  private static func names(_ names: some Sequence<String>) throws(Problem) -> Names {
     var all: Names = []
     for (index, name) in names.enumerated() {
       guard let known = byName.first(where: { $0.name == name }) else {

@@ -31,10 +31,10 @@ struct StepRequest: Sendable {
   }
 
   /// - Parameters:
-  ///   - body: fields by their names
+  ///   - body: an object's fields
   ///   - fields: what to tell where the body does not say
   init(
-    _ body: [String: JSONValue], for model: ServedModel, fields standard: StepFields
+    _ body: JSONObject, for model: ServedModel, fields standard: StepFields
   ) throws(Problem) {
     switch (body["input"], body["inputs"]) {
     case (let input?, nil):
@@ -93,18 +93,18 @@ struct StepRequest: Sendable {
   }
 
   private static func input(
-    _ value: JSONValue, name: String, for model: ServedModel
+    _ value: JSONValue, name: @autoclosure () -> String, for model: ServedModel
   ) throws(Problem) -> [Float] {
-    let input = try value.vector(name)
+    let input = try value.vector(name())
     let expected = model.model.configuration.inputSize
     guard input.count == expected else {
       throw Problem(
-        .wrongSize, "\(name) has \(input.count) values; model '\(model.name)' takes \(expected)",
+        .wrongSize, "\(name()) has \(input.count) values; model '\(model.name)' takes \(expected)",
         fields: ["expected": .number(expected), "got": .number(input.count)])
     }
     if let index = input.firstIndex(where: { !$0.isFinite }) {
       throw Problem(
-        .notFinite, "\(name)[\(index)] is beyond the largest float32, 3.4028235e38")
+        .notFinite, "\(name())[\(index)] is beyond the largest float32, 3.4028235e38")
     }
     return input
   }

@@ -17,7 +17,7 @@ extension SessionTable {
 
   /// Whether a session of this name can be found without waiting for a disk.
   func isAtHand(_ id: String) -> Bool {
-    journal.keeps == .nothing
+    journal.keeps == .nothing || directory[id] != nil
       || table.withLock { $0.handle(id) != nil || $0.ended[id] != nil }
   }
 
@@ -35,9 +35,10 @@ extension SessionTable {
   /// - Throws: `Problem` 404 where there is none of this name, which says how it ended if it did, and
   ///   503 where the store fails.
   func look(for id: String) throws(Problem) -> Found {
+    // One that is damaged is not in memory.
+    if let session = directory[id] { return .session(try session.unlessExpired()) }
     let (found, ended) = table.withLock { ($0.handle(id), $0.ended[id]) }
-    if let session = found {
-      if let ending = session.endIfIdle(at: .now) { throw .sessionEnded(id, ending) }
+    if let session = try found?.unlessExpired() {
       if let reason = table.withLock({ $0.damaged[id] }) {
         return .record(session.record.damaged(reason))
       }
@@ -274,6 +275,14 @@ extension SessionTable {
     let (handle, damage) = table.withLock { ($0.handle(record.id), $0.damaged[record.id]) }
     if let damage { return .record(record.damaged(damage)) }
     return handle.map { .session($0) } ?? .record(record)
+  }
+}
+
+extension Session {
+  /// - Throws: `Problem` 404 where it has been idle for its time, which ends it.
+  fileprivate func unlessExpired() throws(Problem) -> Session {
+    if let ending = endIfIdle(at: .now) { throw .sessionEnded(id, ending) }
+    return self
   }
 }
 

@@ -19,6 +19,8 @@ final class SessionTable: Sendable {
   /// The model that a session of the store has, if it is there.
   let modelOf: @Sendable (SessionRecord) -> ServedModel?
   let table: Lock<Table>
+  /// For the way of every request, which the table's lock is not on.
+  let directory = SessionDirectory()
 
   /// A model that has sessions in memory.
   struct ModelUse {
@@ -44,7 +46,7 @@ final class SessionTable: Sendable {
     self.limits = limits
     self.journal = journal
     self.modelOf = modelOf
-    table = Lock(Table(summary))
+    table = Lock(Table(summary, directory))
   }
 
   // MARK: Making and ending

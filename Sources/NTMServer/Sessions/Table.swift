@@ -3,6 +3,7 @@ extension SessionTable {
   struct Table {
     /// Those whose state is in memory, and where they stand among `residents`.
     private(set) var sessions: [String: (session: Session, index: Int)] = [:]
+    private let directory: SessionDirectory
     /// The same, to take some at random.
     private(set) var residents: [Session] = []
     /// Those whose state is in the store, as long as somebody has them in hand: nobody may make
@@ -31,7 +32,9 @@ extension SessionTable {
       weak var session: Session?
     }
 
-    init(_ summary: StoreSummary) {
+    /// - Parameter directory: is told of every session that comes into memory or leaves it
+    init(_ summary: StoreSummary, _ directory: SessionDirectory) {
+      self.directory = directory
       count = summary.sessions
       lastNumber = summary.lastNumber
     }
@@ -64,6 +67,7 @@ extension SessionTable {
     mutating func enter(_ session: Session) {
       guard sessions[session.id] == nil else { return }
       sessions[session.id] = (session, residents.count)
+      directory[session.id] = session
       residents.append(session)
       away[session.id] = nil
       uses[ObjectIdentifier(session.model), default: ModelUse(model: session.model)].sessions += 1
@@ -73,6 +77,7 @@ extension SessionTable {
 
     private mutating func leave(_ session: Session) {
       guard let entry = sessions.removeValue(forKey: session.id) else { return }
+      directory[session.id] = nil
       let last = residents.removeLast()
       if last !== session {
         residents[entry.index] = last

@@ -123,7 +123,7 @@ struct JSONFuzzTests {
     case .number(let number): isBeyond(number)
     case .numbers(let numbers): numbers.contains(where: isBeyond)
     case .list(let list): list.contains(where: isBeyondFoundation)
-    case .object(let fields): fields.values.contains(where: isBeyondFoundation)
+    case .object(let fields): fields.contains { isBeyondFoundation($0.value) }
     }
   }
 }

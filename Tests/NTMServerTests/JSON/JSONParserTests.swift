@@ -58,6 +58,23 @@ struct JSONParserTests {
     #expect(try JSONParser.parse(Array(text.utf8)) == value)
   }
 
+  @Test(arguments: [1, 8, 9, 10, 1000])
+  func anObjectHasAllItsFields(_ count: Int) throws {
+    let text = (0..<count).map { "\"field \($0)\":\($0)" }.joined(separator: ",")
+    guard case .object(let fields) = try JSONParser.parse(Array("{\(text)}".utf8)) else {
+      Issue.record("no object")
+      return
+    }
+    #expect(fields.count == count)
+    for index in 0..<count { #expect(fields["field \(index)"] == .number(Double(index))) }
+    #expect(fields["field \(count)"] == nil)
+    for index in Set([0, count / 2, count - 1]) {
+      #expect(throws: JSONError.self, "\(index) twice") {
+        try JSONParser.parse(Array("{\(text),\"field \(index)\":0}".utf8))
+      }
+    }
+  }
+
   // MARK: What is not
 
   @Test(arguments: [
