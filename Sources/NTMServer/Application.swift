@@ -47,7 +47,7 @@ struct Application: HTTPHandler {
     if request.notes.isAdmitted { return nil }
     do throws(Problem) {
       if let answer = try admission.admit(request) { return answer }
-      request.notes.isAdmitted = true
+      request.note { $0.isAdmitted = true }
       return nil
     } catch {
       return error.response
@@ -117,7 +117,7 @@ struct Application: HTTPHandler {
 
   func completed(_ request: HTTPRequest, status: Int, responseBytes: Int, duration: UInt64) {
     // What was refused before it came to the router has no route yet.
-    let route = request.notes.route ?? router.pattern(of: request.path)
+    let route = request.notes.route ?? router.pattern(of: request)
     metrics.answered(route, request.method, status, nanoseconds: duration)
     accessLog.write(request, status: status, responseBytes: responseBytes, duration: duration)
     if status >= 500 {

@@ -43,7 +43,7 @@ struct Admission: Sendable {
         "requests of pages of \(origin) are refused; --cors-origin of the server would allow them",
         fields: ["origin": .text(origin)])
     case .allowed:
-      request.notes.foreignOrigin = origin
+      request.note { $0.foreignOrigin = origin }
       let isPreflight =
         request.method == "OPTIONS" && request.header("Access-Control-Request-Method") != nil
       return isPreflight ? OriginRules.preflight : nil
@@ -53,7 +53,7 @@ struct Admission: Sendable {
   private func admit(_ request: HTTPRequest, with keys: APIKeys) throws(Problem) {
     let token = request.header("Authorization").flatMap(Self.bearerToken)
     if let token, let name = keys.name(of: token) {
-      request.notes.keyName = name
+      request.note { $0.keyName = name }
       return
     }
     if isProbe(request) || InspectorRoutes.isPage(request.path)

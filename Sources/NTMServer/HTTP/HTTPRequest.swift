@@ -73,6 +73,14 @@ public struct HTTPRequest: Sendable {
     }
   }
 
+  /// The bytes of `path`, without those of a text.
+  var pathBytes: [UInt8] {
+    switch source {
+    case .live(let record): record.connection.bytes(record.path)
+    case .made(let parts): Array(parts.path.utf8)
+    }
+  }
+
   /// The value of the first query parameter of this name, with `+` and percent-escapes decoded; a
   /// value with a malformed escape is given as sent. Empty for a parameter without `=`, nil for
   /// none. Names are compared as sent, without regard to ASCII case (libmicrohttpd's choice).
@@ -91,6 +99,14 @@ public struct HTTPRequest: Sendable {
     case .live(let record): record.connection.header(name)
     case .made(let parts):
       parts.headers.first { equalsIgnoringASCIICase($0.name, name) }?.value
+    }
+  }
+
+  /// Whether the first header of this name, in any case, is `value`.
+  func header(_ name: String, is value: String) -> Bool {
+    switch source {
+    case .live(let record): record.connection.header(name, is: value)
+    case .made: header(name) == value
     }
   }
 
@@ -140,20 +156,17 @@ public struct HTTPRequest: Sendable {
 
   /// What is known of it beside what was sent. For the thread that the request belongs to.
   var notes: RequestNotes {
-    get {
-      switch source {
-      case .live(let record): record.notes
-      case .made(let parts): parts.notes.withLock { $0 }
-      }
+    switch source {
+    case .live(let record): record.notes
+    case .made(let parts): parts.notes.withLock { $0 }
     }
-    nonmutating _modify {
-      switch source {
-      case .live(let record): yield &record.notes
-      case .made(let parts):
-        var notes = parts.notes.withLock { $0 }
-        yield &notes
-        parts.notes.withLock { $0 = notes }
-      }
+  }
+
+  /// Adds to what is known, on the thread that the request belongs to.
+  func note(_ change: (inout RequestNotes) -> Void) {
+    switch source {
+    case .live(let record): change(&record.notes)
+    case .made(let parts): parts.notes.withLock { change(&$0) }
     }
   }
 

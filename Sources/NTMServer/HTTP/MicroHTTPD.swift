@@ -135,8 +135,17 @@ enum MicroHTTPD {
       String(cString: zeroTerminated)
     }
 
+    /// From the connection's memory.
+    func bytes(_ zeroTerminated: UnsafePointer<CChar>) -> [UInt8] {
+      Array(UnsafeRawBufferPointer(start: zeroTerminated, count: strlen(zeroTerminated)))
+    }
+
     func header(_ name: String) -> String? {
       lookUp(name, .HEADER_KIND)
+    }
+
+    func header(_ name: String, is value: String) -> Bool {
+      withValue(name, .HEADER_KIND) { $0.elementsEqual(value.utf8) } ?? false
     }
 
     /// With `+` replaced by a space, percent-escapes as sent.

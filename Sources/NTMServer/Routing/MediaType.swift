@@ -32,7 +32,9 @@ enum MediaType: String, CaseIterable {
 
   /// Whether a request's body is said to have a JSON value on each line.
   static func isJSONLines(_ request: HTTPRequest) -> Bool {
-    guard let type = request.header("content-type"), type != json.rawValue else { return false }
+    // Asked of every request with a body, and nearly always it is JSON.
+    if request.header("content-type", is: json.rawValue) { return false }
+    guard let type = request.header("content-type") else { return false }
     let name = Substring(type.utf8.prefix { $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: " ") })
     return namesOfJSONLines.contains { equalsIgnoringASCIICase($0, name) }
   }

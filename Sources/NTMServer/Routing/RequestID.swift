@@ -47,7 +47,7 @@ extension HTTPRequest {
       if let own = header(RequestID.header), RequestID.isSane(own) { own } else {
         RequestID.make()
       }
-    notes.id = id
+    note { $0.id = id }
     return id
   }
 

@@ -86,12 +86,12 @@ struct Router: Sendable {
     /// The parts between slashes. A slash at the end makes an empty last part, which no route has.
     let segments: [Range<Int>]
 
-    init(_ path: String) {
-      bytes = Array(path.utf8)
+    init(_ bytes: [UInt8]) {
+      self.bytes = bytes
       var start = 0
       // The absolute form, which proxies send, must be taken too (RFC 9112, section 3.2.2).
       if bytes.first != UInt8(ascii: "/"),
-        let scheme = ["http://", "https://"].first(where: { path.hasPrefix($0) })
+        let scheme = ["http://", "https://"].first(where: { bytes.starts(with: $0.utf8) })
       {
         start = bytes[scheme.utf8.count...].firstIndex(of: UInt8(ascii: "/")) ?? bytes.count
       }
@@ -139,9 +139,9 @@ struct Router: Sendable {
     }
   }
 
-  /// The index of the pattern that a path has; nil for none.
-  func pattern(of path: String) -> Int? {
-    let path = Path(path)
+  /// The index of the pattern that a request's path has; nil for none.
+  func pattern(of request: HTTPRequest) -> Int? {
+    let path = Path(request.pathBytes)
     return patterns.firstIndex { $0.matches(path) }
   }
 
@@ -150,11 +150,11 @@ struct Router: Sendable {
   /// - Throws: `Problem` 404 for an unknown path and 405 for an unknown method, or what the handler
   ///   throws. HEAD is answered as GET is.
   func handle(_ request: HTTPRequest) throws(Problem) -> HTTPOutcome {
-    let path = Path(request.path)
+    let path = Path(request.pathBytes)
     let method = request.method == "HEAD" ? "GET" : request.method
     var allowed: [String] = []
     for index in patterns.indices where patterns[index].matches(path) {
-      request.notes.route = index
+      request.note { $0.route = index }
       let pattern = patterns[index]
       guard let route = pattern.routes.first(where: { $0.method == method }) else {
         allowed += pattern.routes.map(\.method)
