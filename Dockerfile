@@ -19,6 +19,7 @@ RUN swift package resolve
 COPY openapi.yaml ./
 COPY Sources Sources
 COPY Tests Tests
+COPY Benchmarks/speed/steps Benchmarks/speed/steps
 RUN swift build -c release --product ntm --static-swift-stdlib \
  && install -s "$(swift build -c release --product ntm --static-swift-stdlib --show-bin-path)/ntm" \
       /usr/local/bin/ntm

@@ -29,10 +29,11 @@ build: dependencies ## build the ntm executable for speed
 format: ## format the Swift sources in place
 	swift format --in-place --recursive $(SWIFT_SOURCES)
 
-lint: ## check the format of the Swift sources, and the shell scripts
+lint: ## check the format of the Swift sources, the shell scripts, and what the Dockerfile copies
 	@scripts/install-dependencies.sh shellcheck
 	swift format lint --strict --recursive $(SWIFT_SOURCES)
 	shellcheck --external-sources $(SHELL_SCRIPTS)
+	scripts/check-dockerfile.sh
 
 test-thread-sanitizer: dependencies ## run the tests of concurrent use under ThreadSanitizer
 	@scripts/test-thread-sanitizer.sh
