@@ -1,8 +1,10 @@
 #!/bin/sh
 # Builds the Dockerfile's image and runs it, on a machine without Docker and without a registry.
 #
-#   sudo scripts/prove-image.sh                 build, start, probe, run an example, stop, report
+#   sudo scripts/prove-image.sh                 build, report, start, probe, run an example, stop,
+#                                               and see that another container goes on with a session
 #   sudo scripts/prove-image.sh --build-only    build and report
+#   sudo scripts/prove-image.sh --run-only      what follows, with the image of the last time
 #   sudo scripts/prove-image.sh --clean         remove the cached base images
 #
 # buildah builds the Dockerfile as it stands, only with other base images than the official ones.
@@ -105,15 +107,14 @@ descendant() {
   echo "$pid"
 }
 
-# Starts the image as `docker run` would, on a port of this machine that is free.
-run_image() {
-  port=${PROOF_PORT:-18080}
+# Starts the image as `docker run` would with a volume, on a port of this machine that is free.
+start_image() {
   container=$(buildah from --pull-never "$IMAGE")
   buildah config --env NTM_PORT="$port" "$container"
 
   say "starting: $(configured Entrypoint) $(configured Cmd), as $(configured User)"
   # shellcheck disable=SC2046  # the words of the command
-  buildah run "$container" -- $(configured Entrypoint) $(configured Cmd) \
+  buildah run --volume "$volume:/var/lib/ntm" "$container" -- $(configured Entrypoint) $(configured Cmd) \
     >"$PROOF_DIR/server.log" 2>&1 &
   launcher=$!
   # shellcheck disable=SC2046
@@ -128,17 +129,43 @@ run_image() {
   server=$(descendant "$launcher")
   say "healthy by its own check: $*"
   grep -E '^(Uid|VmRSS|Threads):' "/proc/$server/status"
+}
 
-  curl -fsS "http://127.0.0.1:$port/models" | head -c 400
-  echo
-  NTM_URL="http://127.0.0.1:$port" sh examples/copy.sh --seed 1
-
+stop_image() {
   kill -TERM "$server"
   code=0
   wait "$launcher" || code=$?
   server=''
   [ "$code" -eq 0 ] || die "stopped by SIGTERM it exits with $code"
   say "stopped by SIGTERM: exit code 0"
+  buildah rm "$container" >/dev/null
+  container=''
+}
+
+prove_image() {
+  port=${PROOF_PORT:-18080}
+  url=http://127.0.0.1:$port
+  # A volume that Docker makes has the owner of the folder that it covers.
+  volume=$PROOF_DIR/volume
+  rm -rf "$volume"
+  install -d -m 0700 -o 65532 -g 65532 "$volume"
+
+  start_image
+  curl -fsS "$url/models" | head -c 400
+  echo
+  NTM_URL="$url" sh examples/copy.sh --seed 1
+  session=$(curl -fsS -d '{"model": "copy"}' "$url/sessions" | sed 's/.*"id":"\([^"]*\)".*/\1/')
+  step='{"input": [1, 0, 1, 0, 1, 0, 1, 0, 0]}'
+  curl -fsS -d "$step" "$url/sessions/$session/step?return=output"
+  echo
+  stop_image
+
+  start_image
+  say "another container goes on with session $session:"
+  second=$(curl -fsS -d "$step" "$url/sessions/$session/step?return=output")
+  echo "$second"
+  case $second in *'"step":2,'*) ;; *) die 'the session has not survived' ;; esac
+  stop_image
 }
 
 report() {
@@ -158,7 +185,7 @@ mode=${1:-run}
 [ "$(id -u)" -eq 0 ] || die 'run it as root'
 case $mode in
   --clean) rm -rf "$PROOF_DIR"; exit 0 ;;
-  --build-only | run) ;;
+  --build-only | --run-only | run) ;;
   *) die "unknown option: $mode" ;;
 esac
 for tool in buildah debootstrap curl swift; do
@@ -174,17 +201,22 @@ toolchain=${resources%/usr/lib/swift}
 exists "$RUNTIME" || make_runtime_base
 exists "$BUILD" || make_build_base
 
-set -- --volume "$toolchain:/toolchain:ro"
-if [ -n "${SWIFT_PACKAGE_MIRROR:-}" ]; then
-  set -- "$@" --volume "$SWIFT_PACKAGE_MIRROR:/swift-packages:ro"
-fi
-say "building $IMAGE"
-started=$(date +%s)
-# Docker's image format: the OCI one has no health check.
-buildah build --format docker --pull-never --layers=false --tag "$IMAGE" \
-  --build-arg SWIFT_IMAGE="$BUILD" --build-arg RUNTIME_IMAGE="$RUNTIME" "$@" \
-  . >"$PROOF_DIR/build.log" 2>&1 || { tail -n 40 "$PROOF_DIR/build.log" >&2; die 'the build failed'; }
-say "built in $(($(date +%s) - started)) s"
+build_image() {
+  set -- --volume "$toolchain:/toolchain:ro"
+  if [ -n "${SWIFT_PACKAGE_MIRROR:-}" ]; then
+    set -- "$@" --volume "$SWIFT_PACKAGE_MIRROR:/swift-packages:ro"
+  fi
+  say "building $IMAGE"
+  started=$(date +%s)
+  # Docker's image format: the OCI one has no health check.
+  buildah build --format docker --pull-never --layers=false --tag "$IMAGE" \
+    --build-arg SWIFT_IMAGE="$BUILD" --build-arg RUNTIME_IMAGE="$RUNTIME" "$@" \
+    . >"$PROOF_DIR/build.log" 2>&1 || { tail -n 40 "$PROOF_DIR/build.log" >&2; die 'the build failed'; }
+  say "built in $(($(date +%s) - started)) s"
+}
 
-report
-[ "$mode" = --build-only ] || run_image
+if [ "$mode" != --run-only ]; then
+  build_image
+  report
+fi
+[ "$mode" = --build-only ] || prove_image
