@@ -44,4 +44,16 @@ extension TestClient {
     try #require(response.status == 200, "\(response.text)")
     return try Metrics(response.text)
   }
+
+  /// What they are once `name` is `value`, or in the end: a request is counted when its answer has
+  /// been sent, which whoever asks on another connection may be ahead of.
+  func metrics(once name: String, is value: Double) async throws -> Metrics {
+    let end = ContinuousClock.now + .seconds(SocketClient.timeoutSeconds)
+    var metrics = try await metrics()
+    while metrics[name] != value && ContinuousClock.now < end {
+      try await Task.sleep(for: .milliseconds(5))
+      metrics = try await self.metrics()
+    }
+    return metrics
+  }
 }
