@@ -1,4 +1,4 @@
-// Decimals of float32 numbers, by the C++ standard library.
+// Decimals of float32 numbers.
 
 #pragma once
 
@@ -11,7 +11,8 @@
 extern "C"
 #endif
     /// Writes the shortest decimals that give back the same float32, with commas between them; each
-    /// has a point or an exponent. The values must be finite; there must be room for count * (DECIMALS_LONGEST + 1) characters.
+    /// has a point or an exponent. The values must be finite; there must be room for count *
+    /// (DECIMALS_LONGEST + 1) characters, of which those behind the text may be changed too.
     ///
     /// Gives the number of characters.
     size_t

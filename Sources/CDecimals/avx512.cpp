@@ -1,0 +1,12 @@
+#if defined(__x86_64__)
+#define DECIMALS_TARGET \
+  __attribute__((target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,lzcnt")))
+#define DECIMALS_VARIANT avx512
+#define DECIMALS_NAME "avx512"
+#define DECIMALS_LANES 16
+#define DECIMALS_SSSE3
+#include "vectors.inc"
+#include "shortest.inc"
+#include "parts.inc"
+#include "writer.inc"
+#endif
