@@ -15,9 +15,9 @@ scripts/install-dependencies.sh wrk python3-numpy
 
 # build FOLDER: its programs, the second only where that revision has it.
 build() {
-  swift build --package-path "$1" -c release --product ntm
+  swift build --package-path "$1" -c release --static-swift-stdlib --product ntm
   if grep -q '"ntm-steps"' "$1/Package.swift"; then
-    swift build --package-path "$1" -c release --product ntm-steps
+    swift build --package-path "$1" -c release --static-swift-stdlib --product ntm-steps
   fi
 }
 build "$base"

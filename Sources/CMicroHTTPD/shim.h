@@ -118,35 +118,13 @@ static inline void *ntm_mhd_tls_session(struct MHD_Connection *connection) {
   return info == NULL ? NULL : (void *)info->tls_session;
 }
 
-// How much is there, of what matters to the framing and the limits of a request.
-struct ntm_mhd_counts {
-  // Headers and query parameters.
-  int values;
-  int hosts;
-  int lengths;
-  int codings;
-};
-
-static inline enum MHD_Result ntm_mhd_count_one(void *context, enum MHD_ValueKind kind,
-                                                const char *name, const char *value) {
-  (void)value;
-  struct ntm_mhd_counts *counts = (struct ntm_mhd_counts *)context;
-  counts->values++;
-  if (kind != MHD_HEADER_KIND) return MHD_YES;
-  if (strcasecmp(name, "Host") == 0) counts->hosts++;
-  else if (strcasecmp(name, "Content-Length") == 0) counts->lengths++;
-  else if (strcasecmp(name, "Content-Encoding") == 0) counts->codings++;
-  return MHD_YES;
-}
-
-// In C because the iterator is called for every header and query parameter; a combination of enum
-// values is none in Swift.
-static inline struct ntm_mhd_counts ntm_mhd_count(struct MHD_Connection *connection) {
-  struct ntm_mhd_counts counts = {0, 0, 0, 0};
-  MHD_get_connection_values(connection,
-                            (enum MHD_ValueKind)(MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND),
-                            ntm_mhd_count_one, &counts);
-  return counts;
+// Calls `each` for every header and query parameter. In C because a combination of enum values is
+// none in Swift.
+static inline void ntm_mhd_each_value(struct MHD_Connection *connection,
+                                      MHD_KeyValueIteratorN each, void *context) {
+  MHD_get_connection_values_n(connection,
+                              (enum MHD_ValueKind)(MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND), each,
+                              context);
 }
 
 // MHD_get_connection_info is variadic. The connection's socket, -1 if it is not known.

@@ -14,13 +14,14 @@ struct Application: HTTPHandler {
     pool: ModelPool, sessions: SessionTable, options: ServiceOptions, logger: Logger,
     keys: IdempotencyStore = IdempotencyStore()
   ) {
+    // Paths are compared with them in this order, so first come those that are asked for most.
     let routes =
-      ProbeRoutes(sessions: sessions).routes + InspectorRoutes().routes + ContractRoutes().routes
+      StepRoute(sessions: sessions, maxReply: options.maxReply).routes
+      + ProbeRoutes(sessions: sessions).routes + InspectorRoutes().routes + ContractRoutes().routes
       + ModelRoutes(
         pool: pool, sessions: sessions, isAdminAllowed: options.allowModelAdmin, logger: logger
       ).routes
       + SessionRoutes(pool: pool, sessions: sessions).routes
-      + StepRoute(sessions: sessions, maxReply: options.maxReply).routes
       + EventRoute(sessions: sessions, maxReply: options.maxReply).routes
       + InferenceRoutes(pool: pool, sessions: sessions, maxReply: options.maxReply).routes
     metrics = HTTPMetrics(patterns: Router.patterns(of: routes) + [MetricsRoute.path])
@@ -44,7 +45,7 @@ struct Application: HTTPHandler {
   }
 
   func admit(_ request: HTTPRequest) -> HTTPResponse? {
-    if request.notes.isAdmitted { return nil }
+    if request.note({ $0.isAdmitted }) { return nil }
     do throws(Problem) {
       if let answer = try admission.admit(request) { return answer }
       request.note { $0.isAdmitted = true }
@@ -66,8 +67,8 @@ struct Application: HTTPHandler {
       if InferenceRoutes.isInference(request) { response.addInferenceError() }
       response.name(id)
     }
-    response.headers += admission.origins.headers(for: request.notes.foreignOrigin)
-    response.headers.append((RequestID.header, id))
+    admission.origins.addHeaders(to: &response, for: request.note { $0.foreignOrigin })
+    response.requestID = id
   }
 
   func bodyLimit(for request: HTTPRequest) -> HTTPBodyLimit {
@@ -117,8 +118,8 @@ struct Application: HTTPHandler {
 
   func completed(_ request: HTTPRequest, status: Int, responseBytes: Int, duration: UInt64) {
     // What was refused before it came to the router has no route yet.
-    let route = request.notes.route ?? router.pattern(of: request)
-    metrics.answered(route, request.method, status, nanoseconds: duration)
+    let route = request.note { $0.route } ?? router.pattern(of: request)
+    metrics.answered(route, request.knownMethod, status, nanoseconds: duration)
     accessLog.write(request, status: status, responseBytes: responseBytes, duration: duration)
     if status >= 500 {
       logger.warning("\(request.summary) failed with \(status)", metadata: request.logMetadata)

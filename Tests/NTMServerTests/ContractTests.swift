@@ -72,7 +72,7 @@ import Testing
   // MARK: Routes
 
   @Test func everyRouteIsInTheContractAndEveryOperationARoute() throws {
-    let routes = Set(application.router.routes.map { "\($0.method) \($0.pattern)" })
+    let routes = Set(application.router.routes.map { "\($0.method.name) \($0.pattern)" })
     var operations: Set<String> = []
     for (path, item) in try #require(contract["paths"]?.fields) {
       for key in try #require(item.fields).map({ $0.name }) where key != "parameters" {
@@ -99,13 +99,14 @@ import Testing
       let operation = try operation(route)
       let names = operation["parameters"]?.elements.compactMap { resolved($0)["name"]?.text } ?? []
       #expect(
-        names.contains("Idempotency-Key") == route.takesKey, "\(route.method) \(route.pattern)")
+        names.contains("Idempotency-Key") == route.takesKey, "\(route.method.name) \(route.pattern)"
+      )
       guard route.takesKey else { continue }
       // The key can be in use, and it can belong to another request.
       for kind in [Problem.Kind.keyInUse, .keyReused] {
         #expect(
           try problems(of: operation).contains { $0.types.contains(kind.type) },
-          "\(route.method) \(route.pattern): \(kind)")
+          "\(route.method.name) \(route.pattern): \(kind)")
       }
     }
   }
@@ -145,8 +146,8 @@ import Testing
 
   private func operation(_ route: Router.Route) throws -> JSONValue {
     try #require(
-      contract["paths"]?[route.pattern]?[route.method.lowercased()],
-      "\(route.method) \(route.pattern)")
+      contract["paths"]?[route.pattern]?[route.method.name.lowercased()],
+      "\(route.method.name) \(route.pattern)")
   }
 
   private func problems(of operation: JSONValue) throws -> [StatedProblem] {

@@ -2,21 +2,21 @@
 /// (DNS rebinding) is on the same site as the server for a browser; that name tells it apart.
 struct HostRules: Sendable {
   /// Without brackets.
-  private let names: [String]
+  private let names: [[UInt8]]
 
   /// - Parameter names: as in a `Host` header, without port
-  init(_ names: [String]) { self.names = names.map { String(Self.unbracketed($0)) } }
+  init(_ names: [String]) { self.names = names.map { Array(Self.unbracketed($0).utf8) } }
 
   /// What stands for this machine itself.
   static let loopback = ["localhost", "127.0.0.1", "::1"]
 
   /// - Parameter host: a `Host` header; nil for none, as in HTTP/1.0, which no browser sends
-  func allows(_ host: String?) -> Bool {
+  func allows(_ host: UnsafeRawBufferPointer?) -> Bool {
     guard let host else { return true }
     let name = Self.name(host)
-    // Nearly always it is as short as one of them, and written alike.
-    return names.contains {
-      $0.utf8.count == name.utf8.count && ($0 == name || equalsIgnoringASCIICase($0, name))
+    return names.contains { known in
+      known.count == name.count
+        && zip(known, name).allSatisfy { asciiLowercased($0) == asciiLowercased($1) }
     }
   }
 
@@ -30,14 +30,17 @@ struct HostRules: Sendable {
     }
   }
 
-  /// Without the port.
-  private static func name(_ host: String) -> Substring {
-    if host.utf8.first == UInt8(ascii: "[") {
-      return unbracketed(host[...(host.lastIndex(of: "]") ?? host.startIndex)])
+  /// Without the port and brackets.
+  private static func name(_ host: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+    if host.first == UInt8(ascii: "[") {
+      let end = host.lastIndex(of: UInt8(ascii: "]")) ?? 1
+      return UnsafeRawBufferPointer(rebasing: host[1..<end])
     }
-    guard let colon = host.utf8.lastIndex(of: UInt8(ascii: ":")) else { return host[...] }
-    // More than one: an IPv6 address as it should not be written, without brackets.
-    return host.utf8[..<colon].contains(UInt8(ascii: ":")) ? host[...] : host[..<colon]
+    guard let colon = host.lastIndex(of: UInt8(ascii: ":")),
+      // More than one: an IPv6 address as it should not be written, without brackets.
+      !host[..<colon].contains(UInt8(ascii: ":"))
+    else { return host }
+    return UnsafeRawBufferPointer(rebasing: host[..<colon])
   }
 
   private static func unbracketed(_ name: some StringProtocol) -> Substring {

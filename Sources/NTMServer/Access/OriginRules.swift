@@ -46,22 +46,20 @@ struct OriginRules: Sendable {
 
   // MARK: Replies (WHATWG Fetch, section 3.3)
 
-  /// Headers that let a page of another site read a reply.
+  /// Adds what lets a page of another site read a reply.
   ///
   /// - Parameter origin: the request's, if it is allowed; nil for a request without one
-  func headers(for origin: String?) -> [(name: String, value: String)] {
-    var headers: [(name: String, value: String)] = []
+  func addHeaders(to response: inout HTTPResponse, for origin: String?) {
     if let origin {
-      headers.append(("Access-Control-Allow-Origin", allowsAny ? "*" : origin))
-      headers.append(
+      response.headers.append(("Access-Control-Allow-Origin", allowsAny ? "*" : origin))
+      response.headers.append(
         (
           "Access-Control-Expose-Headers",
           "Location, Idempotent-Replayed, Retry-After, WWW-Authenticate, X-Request-Id"
         ))
     }
     // A cache must not give one site's reply to another.
-    if !allowed.isEmpty, !allowsAny { headers.append(("Vary", "Origin")) }
-    return headers
+    if !allowed.isEmpty, !allowsAny { response.headers.append(("Vary", "Origin")) }
   }
 
   /// The reply to a browser that asks whether it may send what a page wants to.

@@ -26,13 +26,13 @@ extension EventLoop {
 
   /// A body is coming.
   ///
-  /// - Parameters:
-  ///   - length: nil where it isn't known
-  ///   - codings: how many `Content-Encoding` there are
+  /// - Parameter length: nil where it isn't known
   /// - Returns: why it is not taken
-  func expectBody(of record: RequestRecord, length: UInt64?, codings: Int) -> HTTPRefusal? {
-    if codings > 0 {
-      switch ContentCoding.Request(record.connection.header("Content-Encoding"), count: codings) {
+  func expectBody(of record: RequestRecord, length: UInt64?) -> HTTPRefusal? {
+    if let coding = record.head[.contentEncoding] {
+      switch ContentCoding.Request(
+        String(decoding: coding, as: UTF8.self), count: record.head.count(of: .contentEncoding))
+      {
       case .identity: break
       case .gzip: record.decompressor = GzipDecompressor()
       case .unknown(let coding): return .unsupportedCoding(coding)

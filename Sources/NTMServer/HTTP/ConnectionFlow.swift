@@ -31,7 +31,9 @@ extension EventLoop {
     guard let place = placeTaken else { preconditionFailure("a connection was not asked for") }
     placeTaken = nil
     let client = ConnectionRecord(
-      connection: connection, place: place, now: monotonicNanoseconds())
+      connection: connection, place: place,
+      head: .allocate(parameterLimit: settings.limits.queryParameters),
+      now: monotonicNanoseconds())
     clients[ObjectIdentifier(client)] = client
     return client
   }
@@ -67,7 +69,8 @@ extension EventLoop {
     handler.complete(&response, to: request)
     response.headers += [("Connection", "close"), ("Date", httpDate())]
     if let record = client.request {
-      record.response = response
+      record.status = response.status
+      record.responseBody = response.body
       record.phase = .answered
     }
     client.isAnswered()
@@ -80,7 +83,7 @@ extension HTTPResponse {
   fileprivate var message: [UInt8] {
     // The phrase means nothing to a client (RFC 9112, section 4).
     var head = "HTTP/1.1 \(status) \r\n"
-    for (name, value) in headers { head += "\(name): \(value)\r\n" }
+    for (name, value) in allHeaders { head += "\(name): \(value)\r\n" }
     return Array("\(head)Content-Length: \(body.count)\r\n\r\n".utf8) + body
   }
 }

@@ -15,8 +15,8 @@ final class ConnectionRecord {
   let place: ConnectionLimits.Place
   /// The request line is longer than can be taken. libmicrohttpd learns of it before the headers.
   var targetRefusal: HTTPRefusal?
-  /// Whether the request has a query: a look for a parameter costs as much as one for a header.
-  var hasQuery = false
+  /// Of the present request.
+  let head: RequestHead
 
   private(set) var phase = Phase.headers
   /// When the first byte of the present request was noticed (monotonic nanoseconds); nil if there is
@@ -27,12 +27,17 @@ final class ConnectionRecord {
   /// The request whose body is arriving.
   private(set) unowned(unsafe) var request: RequestRecord?
 
-  init(connection: MicroHTTPD.Connection, place: ConnectionLimits.Place, now: UInt64) {
+  init(
+    connection: MicroHTTPD.Connection, place: ConnectionLimits.Place, head: RequestHead, now: UInt64
+  ) {
     self.connection = connection
     self.place = place
+    self.head = head
     // One that is only there to be refused has no time to wait.
     if place.refusal != nil { receivingSince = now }
   }
+
+  deinit { head.deallocate() }
 
   func receivesBody(of request: RequestRecord) {
     phase = .body

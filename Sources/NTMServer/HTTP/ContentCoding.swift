@@ -7,7 +7,7 @@ enum ContentCoding {
   static func isWorthwhile(_ response: HTTPResponse) -> Bool {
     // A part of a representation, or what is packed already, is left alone.
     guard response.body.count >= shortestBody, response.status != 206,
-      response.header("Content-Encoding") == nil, let type = response.header("Content-Type")
+      let type = response.contentType, response.header("Content-Encoding") == nil
     else { return false }
     // Nearly every reply, which should not pay for the others.
     if type == MediaType.json.rawValue { return true }
@@ -73,13 +73,13 @@ extension EventLoop {
   private static let longestPackedHere = 16 << 10
 
   /// Answers with the response, packed if that is worth it and the client takes it.
-  func encodeAndAnswer(_ record: RequestRecord, _ response: HTTPResponse) -> Bool {
+  func encodeAndAnswer(_ record: RequestRecord, _ response: consuming HTTPResponse) -> Bool {
     if record.isEncoded { return answer(record, response) }
-    let response = completed(response, record)
-    guard ContentCoding.isWorthwhile(response) else { return answer(record, response) }
-    if response.body.count <= Self.longestPackedHere || !acceptsGzip(record) {
+    response = completed(response, record)
+    guard response.body.count > Self.longestPackedHere, acceptsGzip(record) else {
       return answer(record, encode(response, for: record, by: compressor))
     }
+    let response = consume response
     record.phase = .suspended
     // First, because a worker may be faster than this function.
     suspend(record)
@@ -89,7 +89,7 @@ extension EventLoop {
         // The work is done: without a worker it is sent as it is.
         refuse: { _ in
           record.isEncoded = true
-          record.loop.finish(record, .whole(response.varying))
+          record.loop.finish(record, .whole(response.varying(by: record.method)))
         }))
     return true
   }
@@ -99,29 +99,29 @@ extension EventLoop {
   ///
   /// - Parameter compressor: where there is one
   func encode(
-    _ response: HTTPResponse, for record: RequestRecord, by compressor: GzipCompressor? = nil
+    _ response: consuming HTTPResponse, for record: RequestRecord,
+    by compressor: @autoclosure () -> GzipCompressor = GzipCompressor()
   ) -> HTTPResponse {
     record.isEncoded = true
     guard ContentCoding.isWorthwhile(response) else { return response }
-    guard acceptsGzip(record),
-      let packed = (compressor ?? GzipCompressor()).compress(response.body)
-    else { return response.varying }
-    var response = response.varying
-    response.body = packed
-    response.headers.append(("Content-Encoding", "gzip"))
+    response = response.varying(by: record.method)
+    if acceptsGzip(record), let packed = compressor().compress(response.body) {
+      response.body = packed
+      response.headers.append(("Content-Encoding", "gzip"))
+    }
     return response
   }
 
   private func acceptsGzip(_ record: RequestRecord) -> Bool {
-    ContentCoding.acceptsGzip(record.connection.header("Accept-Encoding"))
+    ContentCoding.acceptsGzip(HTTPRequest(record).header(.acceptEncoding))
   }
 }
 
 extension HTTPResponse {
-  /// Tells caches that another client may get another body.
-  fileprivate var varying: HTTPResponse {
-    var response = self
-    response.headers.append(("Vary", "Accept-Encoding"))
-    return response
+  /// Tells caches that another client may get another body. What answers a POST is kept by none,
+  /// because nothing says for how long (RFC 9110, section 9.3.3).
+  fileprivate consuming func varying(by method: HTTPMethod) -> HTTPResponse {
+    if method == .get || method == .head { headers.append(("Vary", "Accept-Encoding")) }
+    return self
   }
 }

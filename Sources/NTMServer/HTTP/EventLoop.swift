@@ -22,6 +22,8 @@ final class EventLoop: @unchecked Sendable {
   private let wakeup: Wakeup
   private var daemon: MicroHTTPD.Daemon?
 
+  /// Records for requests to come.
+  var spareRecords: [RequestRecord] = []
   /// Requests between their headers and their completion.
   var activeRequests = 0
   /// No new connections, and no new requests on old ones.

@@ -2,6 +2,7 @@
 struct HTTPStreamReply: Sendable {
   /// Not one that has no body, such as 204.
   var status: Int
+  let contentType: String?
   /// Without `Content-Length`: the body is chunked, or ends with the connection for HTTP/1.0.
   var headers: [(name: String, value: String)]
   /// Called once when the reply begins, on the event loop, and must return at once: it hands the
@@ -11,10 +12,11 @@ struct HTTPStreamReply: Sendable {
   let start: @Sendable (HTTPBodyStream) -> Void
 
   init(
-    status: Int, headers: [(name: String, value: String)] = [],
+    status: Int, contentType: String? = nil, headers: [(name: String, value: String)] = [],
     start: @escaping @Sendable (HTTPBodyStream) -> Void
   ) {
     self.status = status
+    self.contentType = contentType
     self.headers = headers
     self.start = start
   }

@@ -58,8 +58,16 @@ public struct HTTPRequest: Sendable {
   /// As sent, in the client's case; any token, not only the methods that HTTP defines.
   public var method: String {
     switch source {
-    case .live(let record): record.connection.text(record.method)
+    case .live(let record): record.connection.text(record.methodText)
     case .made(let parts): parts.method
+    }
+  }
+
+  /// The method without its text.
+  var knownMethod: HTTPMethod {
+    switch source {
+    case .live(let record): record.method
+    case .made(let parts): HTTPMethod(parts.method)
     }
   }
 
@@ -74,21 +82,32 @@ public struct HTTPRequest: Sendable {
   }
 
   /// The bytes of `path`, without those of a text.
-  var pathBytes: [UInt8] {
+  func withPath<Result, Failure: Error>(
+    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     switch source {
-    case .live(let record): record.connection.bytes(record.path)
-    case .made(let parts): Array(parts.path.utf8)
+    case .live(let record): try body(record.connection.bytes(record.path))
+    case .made(let parts): try withBytes(of: parts.path, body)
+    }
+  }
+
+  /// Whether there may be query values.
+  var hasQuery: Bool {
+    switch source {
+    case .live(let record): record.head.hasQuery
+    case .made(let parts): !parts.query.isEmpty
     }
   }
 
   /// The value of the first query parameter of this name, with `+` and percent-escapes decoded; a
   /// value with a malformed escape is given as sent. Empty for a parameter without `=`, nil for
-  /// none. Names are compared as sent, without regard to ASCII case (libmicrohttpd's choice).
-  public func queryValue(_ name: String) -> String? {
+  /// none. Names are compared as sent, without regard to ASCII case.
+  public func queryValue(_ name: StaticString) -> String? {
     let raw: String?
     switch source {
-    case .live(let record): raw = record.hasQuery ? record.connection.queryValue(name) : nil
-    case .made(let parts): raw = Self.value(of: name, inQuery: parts.query)
+    case .live(let record):
+      raw = record.head.parameter(name).map { String(decoding: $0, as: UTF8.self) }
+    case .made(let parts): raw = Self.value(of: "\(name)", inQuery: parts.query)
     }
     return raw.map { PercentEncoding.decode($0) ?? $0 }
   }
@@ -102,11 +121,24 @@ public struct HTTPRequest: Sendable {
     }
   }
 
-  /// Whether the first header of this name, in any case, is `value`.
-  func header(_ name: String, is value: String) -> Bool {
+  /// The first of these headers.
+  func header(_ header: RequestHeader) -> String? {
+    withHeader(header) { $0.map { String(decoding: $0, as: UTF8.self) } }
+  }
+
+  /// Whether there is a header of this name.
+  func has(_ header: RequestHeader) -> Bool { withHeader(header) { $0 != nil } }
+
+  /// The bytes of the first of these headers, nil for none, without those of a text.
+  func withHeader<Result>(
+    _ header: RequestHeader, _ body: (UnsafeRawBufferPointer?) -> Result
+  ) -> Result {
     switch source {
-    case .live(let record): record.connection.header(name, is: value)
-    case .made: header(name) == value
+    case .live(let record): return body(record.head[header])
+    case .made(let parts):
+      let name = "\(header.name)"
+      let value = parts.headers.first { equalsIgnoringASCIICase($0.name, name) }?.value
+      return value.map { withBytes(of: $0, body) } ?? body(nil)
     }
   }
 
@@ -154,19 +186,12 @@ public struct HTTPRequest: Sendable {
     }
   }
 
-  /// What is known of it beside what was sent. For the thread that the request belongs to.
-  var notes: RequestNotes {
+  /// Reads what is known of it beside what was sent, or adds to it. For the thread that the request
+  /// belongs to.
+  func note<Result>(_ body: (inout RequestNotes) -> Result) -> Result {
     switch source {
-    case .live(let record): record.notes
-    case .made(let parts): parts.notes.withLock { $0 }
-    }
-  }
-
-  /// Adds to what is known, on the thread that the request belongs to.
-  func note(_ change: (inout RequestNotes) -> Void) {
-    switch source {
-    case .live(let record): change(&record.notes)
-    case .made(let parts): parts.notes.withLock { change(&$0) }
+    case .live(let record): body(&record.notes)
+    case .made(let parts): parts.notes.withLock { body(&$0) }
     }
   }
 
@@ -192,5 +217,14 @@ public struct HTTPRequest: Sendable {
 
   private static func spaced(_ text: Substring.UTF8View) -> String {
     String(decoding: text.map { $0 == UInt8(ascii: "+") ? UInt8(ascii: " ") : $0 }, as: UTF8.self)
+  }
+}
+
+private func withBytes<Result, Failure: Error>(
+  of text: String, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+) throws(Failure) -> Result {
+  let bytes = Array(text.utf8)
+  return try bytes.withUnsafeBufferPointer { bytes throws(Failure) in
+    try body(UnsafeRawBufferPointer(bytes))
   }
 }

@@ -135,36 +135,28 @@ enum MicroHTTPD {
       String(cString: zeroTerminated)
     }
 
-    /// From the connection's memory.
-    func bytes(_ zeroTerminated: UnsafePointer<CChar>) -> [UInt8] {
-      Array(UnsafeRawBufferPointer(start: zeroTerminated, count: strlen(zeroTerminated)))
+    /// In the connection's memory.
+    func bytes(_ zeroTerminated: UnsafePointer<CChar>) -> UnsafeRawBufferPointer {
+      UnsafeRawBufferPointer(start: zeroTerminated, count: strlen(zeroTerminated))
     }
 
+    /// Any header, by a search; `RequestHead` has those that are asked for often.
     func header(_ name: String) -> String? {
-      lookUp(name, .HEADER_KIND)
+      var value: UnsafePointer<CChar>?
+      var size = 0
+      let found = name.withCString {
+        MHD_lookup_connection_value_n(pointer, .HEADER_KIND, $0, name.utf8.count, &value, &size)
+      }
+      guard found == .YES else { return nil }
+      return String(
+        decoding: UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : size),
+        as: UTF8.self)
     }
 
-    func header(_ name: String, is value: String) -> Bool {
-      withValue(name, .HEADER_KIND) { $0.elementsEqual(value.utf8) } ?? false
-    }
-
-    /// With `+` replaced by a space, percent-escapes as sent.
-    func queryValue(_ name: String) -> String? {
-      lookUp(name, .GET_ARGUMENT_KIND)
-    }
-
-    /// Of the request's headers.
-    var headerCounts: HeaderCounts {
-      let counts = ntm_mhd_count(pointer)
-      return HeaderCounts(
-        hosts: Int(counts.hosts), lengths: Int(counts.lengths), codings: Int(counts.codings),
-        memory: ntm_mhd_header_size(pointer) + Int(counts.values) * Limits.bytesPerValue)
-    }
-
-    /// The `Content-Length`; nil for none. libmicrohttpd has refused what is not a number.
-    var contentLength: UInt64? {
-      // What is too long for a number is longer than any limit.
-      header("Content-Length").map { UInt64($0) ?? .max }
+    /// Finds what the request's head has.
+    func read(_ head: RequestHead) {
+      head.clear(bytes: ntm_mhd_header_size(pointer))
+      ntm_mhd_each_value(pointer, Callbacks.value, head.context)
     }
 
     /// The peer's address in numbers.
@@ -187,12 +179,12 @@ enum MicroHTTPD {
       MHD_resume_connection(pointer)
     }
 
-    /// Queues `record.response`, which must be set and must not change any more.
+    /// Queues a response. Its body is `record.responseBody`, which must not change any more, or made by
+    /// `record.stream`.
     ///
     /// - Parameter closes: whether the connection ends with this response.
     /// - Returns: false when libmicrohttpd refuses it; the connection is to be dropped then.
-    func queueResponse(of record: RequestRecord, closes: Bool) -> Bool {
-      guard let response = record.response else { preconditionFailure("no response to queue") }
+    func queue(_ response: borrowing HTTPResponse, of record: RequestRecord, closes: Bool) -> Bool {
       // Balanced by `releaseRecord`, which libmicrohttpd calls when it needs the body no more.
       let held = Unmanaged.passRetained(record).toOpaque()
       let made =
@@ -203,7 +195,7 @@ enum MicroHTTPD {
         } else {
           // The body is not copied. Its storage stays where it is for as long as the record holds
           // it and nobody changes it.
-          response.body.withUnsafeBytes { bytes in
+          record.responseBody.withUnsafeBytes { bytes in
             MHD_create_response_from_buffer_with_free_callback_cls(
               bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress),
               Callbacks.releaseRecord, held)
@@ -214,38 +206,28 @@ enum MicroHTTPD {
         return false
       }
       defer { MHD_destroy_response(made) }
-      for (name, value) in response.headers {
-        // Passing the strings themselves would make a copy of each on the heap.
-        let added = name.withCString { name in
-          value.withCString { MHD_add_response_header(made, name, $0) }
-        }
-        if added != .YES { record.loop.log("response header left out: \(name)") }
-      }
+      if let type = response.contentType { add("Content-Type", type, to: made, of: record) }
+      for (name, value) in response.headers { add(name, value, to: made, of: record) }
+      if let id = response.requestID { add(RequestID.header, id, to: made, of: record) }
       if closes { MHD_add_response_header(made, "Connection", "close") }
       // The library would send the last chunk of a body that HEAD must not have.
       if record.stream != nil, record.isHead { ntm_mhd_never_chunk(made) }
       return MHD_queue_response(pointer, UInt32(response.status), made) == .YES
     }
 
-    private func lookUp(_ name: String, _ kind: MHD_ValueKind) -> String? {
-      withValue(name, kind) { String(decoding: $0, as: UTF8.self) }
-    }
-
-    private func withValue<Result>(
-      _ name: String, _ kind: MHD_ValueKind, _ body: (UnsafeRawBufferPointer) -> Result
-    ) -> Result? {
-      var value: UnsafePointer<CChar>?
-      var size = 0
-      let found = name.withCString {
-        MHD_lookup_connection_value_n(pointer, kind, $0, name.utf8.count, &value, &size)
+    private func add(
+      _ name: String, _ value: String, to response: OpaquePointer, of record: RequestRecord
+    ) {
+      // Passing the strings themselves would make a copy of each on the heap.
+      let added = name.withCString { name in
+        value.withCString { MHD_add_response_header(response, name, $0) }
       }
-      guard found == .YES else { return nil }
-      return body(UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : size))
+      if added != .YES { record.loop.log("response header left out: \(name)") }
     }
   }
 
-  /// What libmicrohttpd calls, all but `releaseRecord` on the thread of the event loop that is the
-  /// context. Nothing here throws.
+  /// What libmicrohttpd calls, on the thread of the event loop that is the context or has the record.
+  /// Nothing here throws.
   private enum Callbacks {
     /// A connection is about to be taken.
     static let accept: MHD_AcceptPolicyCallback = { context, address, _ in
@@ -288,9 +270,7 @@ enum MicroHTTPD {
             $0.settings.limits
           }
           record.targetRefusal = RequestTarget.refusal(target, limits)
-          let query = strchr(target, Int32(UInt8(ascii: "?")))
-          record.hasQuery = query != nil
-          if record.targetRefusal != nil { query?[1] = 0 }
+          if record.targetRefusal != nil { strchr(target, Int32(UInt8(ascii: "?")))?[1] = 0 }
           return nil
         }
 
@@ -304,10 +284,10 @@ enum MicroHTTPD {
         guard let path, let method, let version, let client = ntm_mhd_socket_context(connection)
         else { return .NO }
         let record = loop._withUnsafeGuaranteedRef {
-          RequestRecord(
-            connection: Connection(pointer: connection),
-            client: Unmanaged<ConnectionRecord>.fromOpaque(client).takeUnretainedValue(),
-            method: method, path: path, needsHost: strcmp(version, "HTTP/1.0") != 0, loop: $0)
+          $0.record(
+            Connection(pointer: connection),
+            Unmanaged<ConnectionRecord>.fromOpaque(client).takeUnretainedValue(),
+            method: method, path: path, needsHost: strcmp(version, "HTTP/1.0") != 0)
         }
         // Balanced in `completed`, which libmicrohttpd calls for every request that came here.
         slot.pointee = Unmanaged.passRetained(record).toOpaque()
@@ -323,12 +303,28 @@ enum MicroHTTPD {
       return loop._withUnsafeGuaranteedRef { $0.receive(part, record) } ? .YES : .NO
     }
 
+    /// A header or a query parameter.
+    static let value: MHD_KeyValueIteratorN = { head, kind, name, nameSize, value, valueSize in
+      guard let head = head.map(RequestHead.init(context:)) else { return .NO }
+      let name = UnsafeRawBufferPointer(start: name, count: name == nil ? 0 : nameSize)
+      let value = UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : valueSize)
+      if kind == .HEADER_KIND {
+        head.addHeader(name, value)
+      } else {
+        head.addParameter(name, value)
+      }
+      return .YES
+    }
+
     static let completed: MHD_RequestCompletedCallback = { context, _, slot, _ in
       guard let context, let slot, let held = slot.pointee else { return }
       slot.pointee = nil
-      // Balances the retain in `access`.
-      let record = Unmanaged<RequestRecord>.fromOpaque(held).takeRetainedValue()
-      Unmanaged<EventLoop>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.complete(record) }
+      Unmanaged<EventLoop>.fromOpaque(context)._withUnsafeGuaranteedRef { loop in
+        let record = Unmanaged<RequestRecord>.fromOpaque(held)
+        record._withUnsafeGuaranteedRef { loop.complete($0) }
+        // Balances the retain in `access`.
+        loop.useAgain(record)
+      }
     }
 
     /// The next part of a streaming body.
@@ -345,10 +341,12 @@ enum MicroHTTPD {
       }
     }
 
-    /// Balances the retain in `queueResponse`.
+    /// Balances the retain in `queue`.
     static let releaseRecord: MHD_ContentReaderFreeCallback = { record in
       guard let record else { return }
-      Unmanaged<RequestRecord>.fromOpaque(record).release()
+      let request = Unmanaged<RequestRecord>.fromOpaque(record)
+      let loop = request._withUnsafeGuaranteedRef { $0.loop }
+      loop.useAgain(request)
     }
 
     static let log: @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<CChar>?) -> Void = {

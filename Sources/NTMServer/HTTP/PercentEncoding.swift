@@ -46,9 +46,10 @@ extension UInt8 {
 
 /// Header names are compared so (RFC 9110, section 5.1).
 func equalsIgnoringASCIICase(_ left: some StringProtocol, _ right: some StringProtocol) -> Bool {
-  func lowered(_ byte: UInt8) -> UInt8 {
-    (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
-  }
-  return left.utf8.count == right.utf8.count
-    && left.utf8.elementsEqual(right.utf8) { lowered($0) == lowered($1) }
+  left.utf8.count == right.utf8.count
+    && left.utf8.elementsEqual(right.utf8) { asciiLowercased($0) == asciiLowercased($1) }
+}
+
+func asciiLowercased(_ byte: UInt8) -> UInt8 {
+  (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
 }

@@ -1,22 +1,65 @@
 /// The way of one request through its event loop. All of it runs on the loop's thread; a result of
 /// false means that the connection is dropped.
 extension EventLoop {
+  /// A record for a new request.
+  func record(
+    _ connection: MicroHTTPD.Connection, _ client: ConnectionRecord, method: UnsafePointer<CChar>,
+    path: UnsafePointer<CChar>, needsHost: Bool
+  ) -> RequestRecord {
+    guard let record = spareRecords.popLast() else {
+      return RequestRecord(
+        connection: connection, client: client, method: method, path: path, needsHost: needsHost,
+        loop: self)
+    }
+    record.begin(
+      connection: connection, client: client, method: method, path: path, needsHost: needsHost)
+    return record
+  }
+
+  /// Records that are kept for requests to come.
+  private static let mostSpareRecords = 256
+
+  /// Takes back the record of a request that is over, unless somebody still holds it.
+  ///
+  /// - Parameter retained: by the caller, who lets go of it
+  func useAgain(_ retained: Unmanaged<RequestRecord>) {
+    var record = retained.takeRetainedValue()
+    guard isKnownUniquelyReferenced(&record), spareRecords.count < Self.mostSpareRecords else {
+      return
+    }
+    record.forget()
+    spareRecords.append(record)
+  }
+
   /// The headers are here. A response now closes the connection, as the body is never read.
   func begin(_ record: RequestRecord) -> Bool {
     activeRequests += 1
-    let counts = record.connection.headerCounts
-    if let refusal = headRefusal(record, counts) { return refuse(record, refusal, closes: true) }
-    let isChunked = record.connection.header("Transfer-Encoding") != nil
-    let length = counts.lengths == 0 ? nil : record.connection.contentLength
+    let head = record.client.head
+    record.connection.read(head)
+    if let refusal = headRefusal(record) { return refuse(record, refusal, closes: true) }
+    let isChunked = head[.transferEncoding] != nil
+    let length = head[.contentLength].map(Self.contentLength)
     guard isChunked || (length ?? 0) > 0 else { return true }
     if let response = handler.admit(HTTPRequest(record)) {
       return answer(record, completed(response, record), closes: true)
     }
     record.client.receivesBody(of: record)
-    guard let refusal = expectBody(of: record, length: length, codings: counts.codings) else {
-      return true
-    }
+    guard let refusal = expectBody(of: record, length: length) else { return true }
     return refuse(record, refusal, closes: true)
+  }
+
+  /// libmicrohttpd has refused what is not a number. What is too long for one is longer than any
+  /// limit.
+  private static func contentLength(_ text: UnsafeRawBufferPointer) -> UInt64 {
+    var length: UInt64 = 0
+    for byte in text {
+      guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return .max }
+      let (tens, isTooLong) = length.multipliedReportingOverflow(by: 10)
+      let (next, isTooLongNow) = tens.addingReportingOverflow(UInt64(byte & 15))
+      if isTooLong || isTooLongNow { return .max }
+      length = next
+    }
+    return length
   }
 
   /// The request is complete, or its work is.
@@ -60,10 +103,10 @@ extension EventLoop {
     activeRequests -= 1
     let stream = record.stream
     if stream != nil { streams[ObjectIdentifier(record)] = nil }
-    if record.phase == .answered, let response = record.response {
+    if record.phase == .answered {
       handler.completed(
-        HTTPRequest(record), status: response.status,
-        responseBytes: stream?.sent ?? (record.isHead ? 0 : response.body.count),
+        HTTPRequest(record), status: record.status,
+        responseBytes: stream?.sent ?? (record.isHead ? 0 : record.responseBody.count),
         duration: monotonicNanoseconds() - record.started)
     }
     record.client.waits()
@@ -95,19 +138,19 @@ extension EventLoop {
   }
 
   /// With what all responses have. Once for each, before it is packed.
-  func completed(_ response: HTTPResponse, _ record: RequestRecord) -> HTTPResponse {
-    var response = response
+  func completed(_ response: consuming HTTPResponse, _ record: RequestRecord) -> HTTPResponse {
     handler.complete(&response, to: HTTPRequest(record))
     return response
   }
 
   func answer(
-    _ record: RequestRecord, _ response: HTTPResponse, closes: Bool = false
+    _ record: RequestRecord, _ response: consuming HTTPResponse, closes: Bool = false
   ) -> Bool {
     record.client.isAnswered()
-    record.response = response
     record.phase = .answered
+    record.status = response.status
+    record.responseBody = response.body
     // While draining, the client is told not to send another request on this connection.
-    return record.connection.queueResponse(of: record, closes: closes || isDraining)
+    return record.connection.queue(response, of: record, closes: closes || isDraining)
   }
 }

@@ -6,89 +6,151 @@
   import Darwin
 #endif
 
-extension MicroHTTPD {
-  struct Limits: Sendable {
-    /// What libmicrohttpd keeps of each header and query parameter beside its text.
-    static let bytesPerValue = 64
-    /// Room for the headers of a reply, rounded up.
-    private static let bytesForReply = 1024
+/// The headers that the server looks at by itself, whatever the request.
+enum RequestHeader: Int, CaseIterable {
+  case accept, acceptEncoding, authorization, contentEncoding, contentLength, contentType, host
+  case idempotencyKey, origin, requestID, transferEncoding
 
-    /// Bytes per connection for headers and buffers.
-    let connectionMemory: Int
-    let connections: Int
-    /// 0 for none.
-    let idleSeconds: Int
-
-    /// Bytes of the longest request target. What is longer leaves too little for the headers.
-    var target: Int { connectionMemory / 2 }
-    /// Parameters of the longest query, for which the memory has room beside the longest target.
-    var queryParameters: Int { connectionMemory / 4 / Self.bytesPerValue }
-    /// How much of the memory headers and query may take, so that there is room for the headers of a
-    /// reply. Where there is none, the library closes the connection in place of answering.
-    var head: Int { connectionMemory - Self.bytesForReply }
+  var name: StaticString {
+    switch self {
+    case .accept: "Accept"
+    case .acceptEncoding: "Accept-Encoding"
+    case .authorization: "Authorization"
+    case .contentEncoding: "Content-Encoding"
+    case .contentLength: "Content-Length"
+    case .contentType: "Content-Type"
+    case .host: "Host"
+    case .idempotencyKey: "Idempotency-Key"
+    case .origin: "Origin"
+    case .requestID: "X-Request-Id"
+    case .transferEncoding: "Transfer-Encoding"
+    }
   }
 }
 
-/// Of the headers that must not be there twice, how many there are.
-struct HeaderCounts {
-  let hosts: Int
-  let lengths: Int
-  let codings: Int
-  /// Bytes of the connection's memory that all headers and the query take.
-  let memory: Int
-}
-
-/// What is wrong with a request line.
-enum RequestTarget {
-  /// - Parameter target: as on the wire, zero-terminated
-  static func refusal(
-    _ target: UnsafePointer<CChar>, _ limits: MicroHTTPD.Limits
-  ) -> HTTPRefusal? {
-    if strlen(target) > limits.target { return .targetTooLong(limit: limits.target) }
-    guard var rest = strchr(target, Int32(UInt8(ascii: "?"))) else { return nil }
-    var parameters = 1
-    while let next = strchr(rest + 1, Int32(UInt8(ascii: "&"))) {
-      parameters += 1
-      rest = next
-    }
-    return parameters > limits.queryParameters
-      ? .tooManyParameters(limit: limits.queryParameters) : nil
-  }
-}
-
-/// What is wrong with a request before its body is read.
-extension EventLoop {
-  func headRefusal(_ record: RequestRecord, _ counts: HeaderCounts) -> HTTPRefusal? {
-    if isDraining, !handler.isAnsweredWhileStopping(HTTPRequest(record)) { return .draining }
-    if let refusal = record.client.place.refusal ?? record.client.targetRefusal { return refusal }
-    // Before anything is applied: a step whose answer can't be sent must not be taken.
-    if counts.memory > settings.limits.head { return .headersTooLarge }
-    return (hostError(record, counts) ?? framingError(record, counts)).map {
-      .malformed(reason: $0)
-    }
+/// The headers and the query of a connection's present request, found in one pass over them. Its bytes
+/// are in the connection's memory: they are valid until the request is completed.
+///
+/// A pointer rather than a class, because each look at one would count references.
+///
+/// `@unchecked Sendable`: it is written by the event loop when the headers are there, and read by
+/// whoever the request belongs to from then on.
+struct RequestHead: @unchecked Sendable {
+  private struct Parameter {
+    let name: UnsafeRawBufferPointer
+    /// Empty where there is no `=`.
+    let value: UnsafeRawBufferPointer
   }
 
-  /// RFC 9112, section 3.2.
-  private func hostError(_ record: RequestRecord, _ counts: HeaderCounts) -> String? {
-    if counts.hosts > 1 { return "Host is there twice" }
-    guard let host = record.connection.header("Host") else {
-      return record.needsHost ? "Host is missing" : nil
-    }
-    return host.utf8.allSatisfy { isHostByte[Int($0)] } ? nil : "Host is no host: \(host)"
+  private struct Storage {
+    /// The first of each header; no base where there is none.
+    let values: UnsafeMutablePointer<UnsafeRawBufferPointer>
+    /// How often each is there.
+    let counts: UnsafeMutablePointer<Int>
+    let parameters: UnsafeMutablePointer<Parameter>
+    let parameterLimit: Int
+    var parameterCount = 0
+    var memory = 0
   }
 
-  /// What makes the body's length doubtful (RFC 9112, section 6); proxies may see another one.
-  private func framingError(_ record: RequestRecord, _ counts: HeaderCounts) -> String? {
-    if counts.lengths > 1 { return "Content-Length is there twice" }
-    guard let coding = record.connection.header("Transfer-Encoding") else { return nil }
-    if !equalsIgnoringASCIICase(coding, "chunked") {
-      return "Transfer-Encoding is \(coding); chunked is valid"
-    }
-    return counts.lengths == 0 ? nil : "both Content-Length and Transfer-Encoding are there"
-  }
-}
+  private let storage: UnsafeMutablePointer<Storage>
 
-/// The bytes that a host and port can have (RFC 3986, section 3.2); what would end them can't be there.
-private let isHostByte: [Bool] = (UInt8.min...UInt8.max).map {
-  $0.isLetterOrDigit || "-._~%!$&'()*+,;=:[]".utf8.contains($0)
+  private static let count = RequestHeader.allCases.count
+
+  /// For a connection, until `deallocate`.
+  ///
+  /// - Parameter parameterLimit: of the longest query; a request with more of them was refused
+  static func allocate(parameterLimit: Int) -> RequestHead {
+    let head = RequestHead(storage: .allocate(capacity: 1))
+    head.storage.initialize(
+      to: Storage(
+        values: .allocate(capacity: count), counts: .allocate(capacity: count),
+        parameters: .allocate(capacity: parameterLimit), parameterLimit: parameterLimit))
+    head.clear(bytes: 0)
+    return head
+  }
+
+  func deallocate() {
+    storage.pointee.values.deallocate()
+    storage.pointee.counts.deallocate()
+    storage.pointee.parameters.deallocate()
+    storage.deallocate()
+  }
+
+  // MARK: Filling it
+
+  /// What a C function passes on.
+  var context: UnsafeMutableRawPointer { UnsafeMutableRawPointer(storage) }
+
+  init(context: UnsafeMutableRawPointer) {
+    storage = context.assumingMemoryBound(to: Storage.self)
+  }
+
+  private init(storage: UnsafeMutablePointer<Storage>) { self.storage = storage }
+
+  /// - Parameter bytes: of the request line and the headers
+  func clear(bytes: Int) {
+    storage.pointee.values.initialize(
+      repeating: UnsafeRawBufferPointer(start: nil, count: 0), count: Self.count)
+    storage.pointee.counts.initialize(repeating: 0, count: Self.count)
+    storage.pointee.parameterCount = 0
+    storage.pointee.memory = bytes
+  }
+
+  func addHeader(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    storage.pointee.memory += MicroHTTPD.Limits.bytesPerValue
+    guard let index = Self.index(of: name) else { return }
+    if storage.pointee.counts[index] == 0 { storage.pointee.values[index] = value }
+    storage.pointee.counts[index] += 1
+  }
+
+  func addParameter(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    storage.pointee.memory += MicroHTTPD.Limits.bytesPerValue
+    let count = storage.pointee.parameterCount
+    guard count < storage.pointee.parameterLimit else { return }
+    (storage.pointee.parameters + count).initialize(to: Parameter(name: name, value: value))
+    storage.pointee.parameterCount = count + 1
+  }
+
+  private static func index(of name: UnsafeRawBufferPointer) -> Int? {
+    for index in 0..<count where names[index].utf8CodeUnitCount == name.count {
+      if equalsIgnoringCase(name, names[index]) { return index }
+    }
+    return nil
+  }
+
+  private static let names = RequestHeader.allCases.map(\.name)
+
+  private static func equalsIgnoringCase(
+    _ name: UnsafeRawBufferPointer, _ known: StaticString
+  ) -> Bool {
+    guard name.count == known.utf8CodeUnitCount, let start = name.baseAddress else { return false }
+    return strncasecmp(
+      start.assumingMemoryBound(to: CChar.self),
+      UnsafeRawPointer(known.utf8Start).assumingMemoryBound(to: CChar.self), name.count) == 0
+  }
+
+  // MARK: Asking it
+
+  /// Bytes of the connection's memory that all of it takes.
+  var memory: Int { storage.pointee.memory }
+
+  /// The first of this name; nil for none.
+  subscript(header: RequestHeader) -> UnsafeRawBufferPointer? {
+    count(of: header) > 0 ? storage.pointee.values[header.rawValue] : nil
+  }
+
+  func count(of header: RequestHeader) -> Int { storage.pointee.counts[header.rawValue] }
+
+  var hasQuery: Bool { storage.pointee.parameterCount > 0 }
+
+  /// The value of the first parameter of this name, with `+` replaced by a space, percent-escapes as
+  /// sent; nil for none. The case of ASCII letters does not count.
+  func parameter(_ name: StaticString) -> UnsafeRawBufferPointer? {
+    for index in 0..<storage.pointee.parameterCount
+    where Self.equalsIgnoringCase(storage.pointee.parameters[index].name, name) {
+      return storage.pointee.parameters[index].value
+    }
+    return nil
+  }
 }

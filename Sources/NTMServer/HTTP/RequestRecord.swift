@@ -1,19 +1,14 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 /// What is kept of one request of a live connection, from the end of its headers until its
-/// completion. It is the only allocation that every request makes.
+/// completion. A loop uses a record again for another request when nobody holds it any more.
 ///
 /// `@unchecked Sendable`: a record belongs to one thread at a time. It belongs to its event loop,
 /// except while its connection is suspended: then to the worker that runs its work, or to whoever
 /// holds its completion. A worker gets it through the pool's lock and gives it back through
 /// `EventLoop.finish`, whose lock, and libmicrohttpd's own in resuming, order the worker's writes
 /// before the loop's reads. A completion is finished through the same.
+///
+/// `@exclusivity(unchecked)`: none of its variables is used while it is being changed, as each change is
+/// an assignment or a call of the standard library. Checking that costs every request a per cent.
 final class RequestRecord: @unchecked Sendable {
   enum Phase {
     /// Headers are here, the body is arriving.
@@ -21,74 +16,122 @@ final class RequestRecord: @unchecked Sendable {
     /// The connection is suspended, for a worker or a completion; `reply` is set before it is
     /// resumed.
     case suspended
-    /// `response` has been queued and is not changed any more. The connection of a stream may be
+    /// A response has been queued; `responseBody` is not changed any more. The connection of a stream may be
     /// suspended again; `stream` guards itself.
     case answered
   }
 
   private var liveConnection: MicroHTTPD.Connection?
   /// Of the loop's thread alone. Not counted: a connection outlives its requests.
-  unowned(unsafe) let client: ConnectionRecord
+  private(set) unowned(unsafe) var client: ConnectionRecord
   /// Zero-terminated, in the connection's memory: valid while the connection is.
-  let method: UnsafePointer<CChar>
-  let path: UnsafePointer<CChar>
-  let hasQuery: Bool
+  private(set) var methodText: UnsafePointer<CChar>
+  private(set) var path: UnsafePointer<CChar>
+  private(set) var method = HTTPMethod.other
   /// Every version but HTTP/1.0 must name its host.
-  let needsHost: Bool
+  private(set) var needsHost = false
   /// Monotonic nanoseconds.
-  let started: UInt64
+  private(set) var started: UInt64 = 0
   /// Not counted: every record is completed before its loop ends.
   unowned(unsafe) let loop: EventLoop
 
-  var phase = Phase.receiving
+  @exclusivity(unchecked) var phase = Phase.receiving
   /// The body, or its first part if there is a file.
-  var body: [UInt8] = []
+  @exclusivity(unchecked) var body: [UInt8] = []
   /// The rest of a spooled body.
-  var bodyFile: BodyFile?
-  var isSpooled = false
-  var bodyLimit = 0
+  @exclusivity(unchecked) var bodyFile: BodyFile?
+  @exclusivity(unchecked) var isSpooled = false
+  @exclusivity(unchecked) var bodyLimit = 0
   /// Unpacks the body; nil where it isn't packed.
-  var decompressor: GzipDecompressor?
+  @exclusivity(unchecked) var decompressor: GzipDecompressor?
   /// The body's length by its `Content-Length`; nil if there is none, as for a chunked body.
-  var expectedBytes: Int?
+  @exclusivity(unchecked) var expectedBytes: Int?
   /// Of the body as sent, what was dropped included.
-  var receivedBytes = 0
+  @exclusivity(unchecked) var receivedBytes = 0
   /// Of the body itself, as far as it is taken.
-  var bodyBytes = 0
+  @exclusivity(unchecked) var bodyBytes = 0
   /// Why the body is not kept; it is read to its end before this is said.
-  var bodyRefusal: HTTPRefusal?
+  @exclusivity(unchecked) var bodyRefusal: HTTPRefusal?
   /// What the end of a suspension brings.
-  var reply: HTTPReply?
+  @exclusivity(unchecked) var reply: HTTPReply?
   /// Whether it was decided how the reply is packed.
-  var isEncoded = false
-  /// What is answered; of a stream all but the body.
-  var response: HTTPResponse?
-  var stream: StreamBuffer?
-  var notes = RequestNotes()
+  @exclusivity(unchecked) var isEncoded = false
+  /// Of what is answered.
+  @exclusivity(unchecked) var status = 0
+  @exclusivity(unchecked) var responseBody: [UInt8] = []
+  @exclusivity(unchecked) var stream: StreamBuffer?
+  @exclusivity(unchecked) var notes = RequestNotes()
 
   init(
     connection: MicroHTTPD.Connection, client: ConnectionRecord, method: UnsafePointer<CChar>,
     path: UnsafePointer<CChar>, needsHost: Bool, loop: EventLoop
   ) {
+    self.client = client
+    self.loop = loop
+    methodText = method
+    self.path = path
+    begin(
+      connection: connection, client: client, method: method, path: path, needsHost: needsHost)
+  }
+
+  /// Begins with a request, the first one or another.
+  func begin(
+    connection: MicroHTTPD.Connection, client: ConnectionRecord, method: UnsafePointer<CChar>,
+    path: UnsafePointer<CChar>, needsHost: Bool
+  ) {
     liveConnection = connection
     self.client = client
-    self.method = method
+    methodText = method
+    self.method = HTTPMethod(method)
     self.path = path
-    hasQuery = client.hasQuery
     self.needsHost = needsHost
-    self.loop = loop
     started = monotonicNanoseconds()
   }
+
+  /// Bytes of room for a body that are kept for the next one.
+  private static let keptCapacity = 64 << 10
+
+  /// Forgets the request, when it is completed and nobody holds this.
+  func forget() {
+    phase = .receiving
+    if body.capacity <= Self.keptCapacity {
+      body.removeAll(keepingCapacity: true)
+    } else {
+      body = []
+    }
+    bodyFile = nil
+    isSpooled = false
+    bodyLimit = 0
+    decompressor = nil
+    expectedBytes = nil
+    receivedBytes = 0
+    bodyBytes = 0
+    bodyRefusal = nil
+    reply = nil
+    isEncoded = false
+    status = 0
+    responseBody = []
+    stream = nil
+    notes = RequestNotes()
+  }
+
+  private static let usedTooLate = "an HTTPRequest was used after its response was complete"
 
   /// The connection, which is gone once the request is completed.
   var connection: MicroHTTPD.Connection {
     guard let liveConnection else {
-      preconditionFailure("an HTTPRequest was used after its response was complete")
+      preconditionFailure(Self.usedTooLate)
     }
     return liveConnection
   }
 
-  var isHead: Bool { strcmp(method, "HEAD") == 0 }
+  /// The request's headers and query.
+  var head: RequestHead {
+    precondition(liveConnection != nil, Self.usedTooLate)
+    return client.head
+  }
+
+  var isHead: Bool { method == .head }
 
   func dropBody() {
     body = []

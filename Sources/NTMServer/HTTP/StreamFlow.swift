@@ -13,7 +13,9 @@ extension EventLoop {
   func stream(_ record: RequestRecord, _ reply: HTTPStreamReply) -> Bool {
     let buffer = StreamBuffer()
     record.stream = buffer
-    let head = completed(HTTPResponse(status: reply.status, headers: reply.headers), record)
+    let head = completed(
+      HTTPResponse(status: reply.status, contentType: reply.contentType, headers: reply.headers),
+      record)
     guard answer(record, head) else {
       return false
     }

@@ -90,10 +90,7 @@ struct InferenceReply {
       }
     }
     return HTTPResponse(
-      status: 200,
-      headers: [
-        ("Content-Type", "application/octet-stream"),
-        ("Inference-Header-Content-Length", String(json.count)),
-      ], body: body)
+      status: 200, contentType: "application/octet-stream",
+      headers: [("Inference-Header-Content-Length", String(json.count))], body: body)
   }
 }

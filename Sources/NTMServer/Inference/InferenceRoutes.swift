@@ -77,14 +77,14 @@ struct InferenceRoutes: Sendable {
   ///
   /// - Throws: `Problem` 404 where it is not served, or not in this version.
   private func model(_ context: Router.Context) throws(Problem) -> ServedModel {
-    let model = try pool.model(context.parameters[0])
+    let model = try pool.model(context.parameter(0))
     try check(model, context)
     return model
   }
 
   private func check(_ model: ServedModel, _ context: Router.Context) throws(Problem) {
-    guard context.parameters.count > 1 else { return }
-    let version = context.parameters[1]
+    guard context.parameterCount > 1 else { return }
+    let version = try context.parameter(1)
     guard version == model.version || version == model.digest else {
       throw Problem(
         .noSuchModel, "model \"\(model.name)\" is there in version \(model.version), not \(version)"
@@ -101,7 +101,8 @@ struct InferenceRoutes: Sendable {
     if body.count <= Self.smallBody {
       let request = try InferenceRequest(body, headerLength: headerLength)
       // One that is not in memory is looked for on the disk.
-      if request.starts || sequences.isAtHand(key(of: request, context)) {
+      let key = try self.key(of: request, context)
+      if request.starts || sequences.isAtHand(key) {
         return try infer(context, request, isOnWorker: false)
       }
     }
@@ -111,8 +112,11 @@ struct InferenceRoutes: Sendable {
     }
   }
 
-  private func key(of request: InferenceRequest, _ context: Router.Context) -> Sequences.Key? {
-    request.sequence.map { Sequences.Key(model: context.parameters[0], id: $0) }
+  private func key(
+    of request: InferenceRequest, _ context: Router.Context
+  ) throws(Problem) -> Sequences.Key? {
+    guard let id = request.sequence else { return nil }
+    return Sequences.Key(model: try context.parameter(0), id: id)
   }
 
   private static func headerLength(_ request: HTTPRequest) throws(Problem) -> Int? {
@@ -128,7 +132,7 @@ struct InferenceRoutes: Sendable {
   private func infer(
     _ context: Router.Context, _ request: InferenceRequest, isOnWorker: Bool
   ) throws(Problem) -> HTTPOutcome {
-    let key = key(of: request, context)
+    let key = try self.key(of: request, context)
     // A sequence goes on with the model that it began with, also where that is not served any more.
     let running = if let key, !request.starts { try sequences.find(key) } else { nil as Session? }
     let model = if let running { running.model } else { try self.model(context) }

@@ -1,11 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 /// Where a text stops being JSON.
 struct JSONError: Error, Equatable {
   let reason: String
@@ -23,8 +15,7 @@ struct JSONParser {
   private static let maximumDepth = 32
 
   static func parse(_ text: [UInt8]) throws(JSONError) -> JSONValue {
-    // A byte behind the text ends it for `strtod` and for every comparison.
-    try (text + [0]).withUnsafeBufferPointer { bytes throws(JSONError) in
+    try text.withUnsafeBufferPointer { bytes throws(JSONError) in
       var parser = JSONParser(text: bytes)
       let value = try parser.value()
       parser.skipSpace()
@@ -35,7 +26,8 @@ struct JSONParser {
 
   private init(text: UnsafeBufferPointer<UInt8>) { self.text = text }
 
-  private var next: UInt8 { text[position] }
+  /// The byte that comes next; behind the end it is 0, which no JSON has.
+  private var next: UInt8 { position < text.count ? text[position] : 0 }
 
   private func error(_ reason: String) -> JSONError { JSONError(reason: reason, offset: position) }
 
@@ -118,7 +110,7 @@ struct JSONParser {
     numbers.reserveCapacity(16)
     while true {
       skipSpace()
-      guard next == UInt8(ascii: "-") || isDigit(next) else {
+      guard next == UInt8(ascii: "-") || JSONNumber.isDigit(next) else {
         return try list(beginningWith: numbers.map { .number($0) })
       }
       numbers.append(try double())
@@ -141,15 +133,6 @@ struct JSONParser {
 
   // MARK: Numbers
 
-  private func isDigit(_ byte: UInt8) -> Bool {
-    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-  }
-
-  private mutating func digits() throws(JSONError) {
-    guard isDigit(next) else { throw error("a digit is missing") }
-    while isDigit(next) { position += 1 }
-  }
-
   /// A number that stands by itself, which may be a name: whole ones up to 2^64 are exact.
   private mutating func number() throws(JSONError) -> JSONValue {
     let start = position
@@ -165,30 +148,11 @@ struct JSONParser {
 
   /// A number as the nearest double; infinity or zero where it is beyond its range.
   private mutating func double() throws(JSONError) -> Double {
-    let start = position
-    _ = skip("-")
-    if !skip("0") { try digits() } else if isDigit(next) { throw error("a number begins with 0") }
-    let integerEnd = position
-    if skip(".") { try digits() }
-    if next | 0x20 == UInt8(ascii: "e") {
-      position += 1
-      if !skip("+") { _ = skip("-") }
-      try digits()
+    var number = JSONNumber(text, from: position)
+    defer { position = number.end }
+    do throws(JSONNumber.Failure) { return try number.read() } catch {
+      throw JSONError(reason: error.reason, offset: number.end)
     }
-    if position == integerEnd, position - start <= 15 {
-      return integer(text[start..<position])
-    }
-    // The grammar has been checked, and locales are those of "C": the program sets none.
-    return UnsafeRawPointer(text.baseAddress! + start).withMemoryRebound(
-      to: CChar.self, capacity: position - start
-    ) { strtod($0, nil) }
-  }
-
-  /// Few enough digits to be exact.
-  private func integer(_ text: Slice<UnsafeBufferPointer<UInt8>>) -> Double {
-    var value = 0.0
-    for byte in text where byte != UInt8(ascii: "-") { value = value * 10 + Double(byte & 15) }
-    return text.first == UInt8(ascii: "-") ? -value : value
   }
 
   // MARK: Strings
@@ -218,7 +182,7 @@ struct JSONParser {
         taken = position
       case 0..<0x20:
         throw error(
-          position == text.count - 1 ? "a string has no end" : "a string has a control character")
+          position == text.count ? "a string has no end" : "a string has a control character")
       default:
         position += 1
       }

@@ -22,7 +22,7 @@ extension HTTPResponse {
     bytes: [UInt8], status: Int = 200, headers: [(name: String, value: String)] = []
   ) -> HTTPResponse {
     HTTPResponse(
-      status: status, headers: [("Content-Type", "application/json")] + headers, body: bytes)
+      status: status, contentType: MediaType.json.rawValue, headers: headers, body: bytes)
   }
 }
 
@@ -36,9 +36,7 @@ struct Timestamp: Encodable, Equatable, Comparable {
   /// Milliseconds since 1970.
   let milliseconds: Int64
 
-  static var now: Timestamp {
-    Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
-  }
+  static var now: Timestamp { Timestamp(milliseconds: wallClockMilliseconds()) }
 
   static func < (a: Timestamp, b: Timestamp) -> Bool { a.milliseconds < b.milliseconds }
 

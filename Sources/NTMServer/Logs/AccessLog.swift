@@ -48,7 +48,7 @@ extension HTTPRequest {
   /// What a line of the log says beside its message, so that all lines about a request are found.
   var logMetadata: Logger.Metadata {
     var metadata: Logger.Metadata = ["request_id": .string(id)]
-    if let keyName = notes.keyName { metadata["key"] = .string(keyName) }
+    if let keyName = note({ $0.keyName }) { metadata["key"] = .string(keyName) }
     if let traceID { metadata["trace_id"] = .string(traceID) }
     return metadata
   }

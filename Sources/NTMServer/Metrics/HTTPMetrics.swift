@@ -7,9 +7,7 @@ final class HTTPMetrics: Sendable {
   private let durations: Histogram
 
   private static let other = "other"
-  private static let methods = [
-    "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", other,
-  ]
+  private static let methodCount = HTTPMethod.allCases.count
   private static let statuses = [
     200, 201, 202, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 406, 408, 409,
     410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 425, 426, 428, 429, 431, 500, 501, 502, 503,
@@ -25,19 +23,19 @@ final class HTTPMetrics: Sendable {
   init(patterns: [String]) {
     self.patterns = patterns
     let routes = patterns.count + 1
-    requests = CounterCells(count: routes * Self.methods.count * Self.statusCount)
+    requests = CounterCells(count: routes * Self.methodCount * Self.statusCount)
     durations = Histogram(
       bounds: Histogram.bounds(from: 20_000, to: 10_000_000_000), series: routes)
   }
 
   /// - Parameter route: the index of a pattern; nil for a path that no route has
-  func answered(_ route: Int?, _ method: String, _ status: Int, nanoseconds: UInt64) {
+  func answered(_ route: Int?, _ method: HTTPMethod, _ status: Int, nanoseconds: UInt64) {
     let route = route ?? patterns.count
-    let method = Self.methods.firstIndex(of: method) ?? Self.methods.count - 1
     let status =
       status >= 0 && status < Self.indexOfStatus.count
       ? Int(Self.indexOfStatus[status]) : Self.statuses.count
-    requests.add(1, to: (route * Self.methods.count + method) * Self.statusCount + status)
+    requests.add(
+      1, to: (route * Self.methodCount + method.rawValue) * Self.statusCount + status)
     durations.observe(nanoseconds, series: route)
   }
 
@@ -48,12 +46,13 @@ final class HTTPMetrics: Sendable {
     text.family(total, .counter, "Requests that were answered.")
     var index = 0
     for route in routes {
-      for method in Self.methods {
+      for method in HTTPMethod.allCases {
         for status in statuses {
           let count = requests.total(index)
           index += 1
           guard count > 0 else { continue }
-          text.sample(total, ["route": route, "method": method, "status": status], value: count)
+          text.sample(
+            total, ["route": route, "method": method.name, "status": status], value: count)
         }
       }
     }

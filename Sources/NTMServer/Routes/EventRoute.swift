@@ -8,7 +8,7 @@ struct EventRoute: Sendable {
 
   private func watch(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
     let request = context.request
-    let session = try sessions.find(context.parameters[0])
+    let session = try sessions.find(context)
     _ = try MediaType.preferred(of: [.eventStream], for: request)
     let fields = try StepFields(query: request)
     let last = try Self.lastEvent(request)
@@ -22,8 +22,8 @@ struct EventRoute: Sendable {
     try session.events.prepare(fields, largestResult: largest) { sessions.exchange(0, for: $0) }
     return .stream(
       HTTPStreamReply(
-        status: 200,
-        headers: [("Content-Type", MediaType.eventStream.rawValue), ("Cache-Control", "no-store")]
+        status: 200, contentType: MediaType.eventStream.rawValue,
+        headers: [("Cache-Control", "no-store")]
       ) { stream in
         session.events.watch(stream, fields, after: last, greeting: .greeting(session))
       })

@@ -10,7 +10,7 @@ struct InspectorRoutes: Sendable {
         try answer("index.html", to: context.request)
       },
       Router.Route("GET", Self.folder + "{file}") { context throws(Problem) in
-        try answer(context.parameters[0], to: context.request)
+        try answer(context.parameter(0), to: context.request)
       },
     ]
   }

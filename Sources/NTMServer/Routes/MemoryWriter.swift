@@ -21,7 +21,7 @@ struct MemoryWriter: Sendable {
         writeJSON(content, to: &room.text)
       }
       return HTTPResponse(
-        status: 200, headers: [("Content-Type", form.rawValue), ("Vary", "Accept")],
+        status: 200, contentType: form.rawValue, headers: [("Vary", "Accept")],
         body: room.text.bytes)
     }
   }

@@ -24,8 +24,7 @@ struct MetricsRoute: Sendable {
     text.sample("ntm_build_info", ["version": Release.version], value: 1)
     ProcessFigures.write(to: &text)
     return HTTPResponse(
-      status: 200,
-      headers: [("Content-Type", MetricsText.mediaType), ("Cache-Control", "no-store")],
+      status: 200, contentType: MetricsText.mediaType, headers: [("Cache-Control", "no-store")],
       body: Array(text.text.utf8))
   }
 

@@ -16,7 +16,7 @@ struct ModelRoutes: Sendable {
         return .respond(.json(["models": served.models.map { ModelResource($0, served, uses) }]))
       },
       Router.Route("GET", "/models/{name}") { context throws(Problem) in
-        .respond(.json(try resource(context.parameters[0])))
+        .respond(.json(try resource(context.parameter(0))))
       },
       Router.Route("POST", "/models/{name}/load", takesKey: true, load),
       Router.Route("POST", "/models/{name}/unload", takesKey: true, unload),
@@ -87,7 +87,7 @@ struct ModelRoutes: Sendable {
     if !body.isEmpty, try JSONValue(body: body) != .object([:]) {
       throw Problem(.malformedRequest, "the body has something in it; none, or {}, is expected")
     }
-    return context.parameters[0]
+    return try context.parameter(0)
   }
 }
 

@@ -10,7 +10,7 @@ struct SessionRoutes: Sendable {
       Router.Route("POST", "/sessions", takesKey: true, create),
       Router.Route("GET", "/sessions", list),
       Router.Route("GET", "/sessions/{id}") { context throws(Problem) in
-        .respond(.json(resource(try sessions.look(for: context.parameters[0]))))
+        .respond(.json(resource(try sessions.look(for: context.parameter(0)))))
       },
       Router.Route("DELETE", "/sessions/{id}", delete),
       Router.Route("POST", "/sessions/{id}/reset", takesKey: true, reset),
@@ -80,7 +80,7 @@ struct SessionRoutes: Sendable {
   }
 
   private static func integer(
-    _ request: HTTPRequest, _ name: String, _ range: ClosedRange<Int>
+    _ request: HTTPRequest, _ name: StaticString, _ range: ClosedRange<Int>
   ) throws(Problem) -> Int? {
     guard let text = request.queryValue(name) else { return nil }
     guard let value = Int(text), range.contains(value) else {
@@ -110,7 +110,7 @@ struct SessionRoutes: Sendable {
   // MARK: One session
 
   private func delete(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
-    switch try sessions.look(for: context.parameters[0]) {
+    switch try sessions.look(for: context.parameter(0)) {
     case .session(let session): return try session.delete()
     case .record(let record):
       try sessions.discard(record, SessionEnding(reason: .deleted, at: .now))
@@ -119,7 +119,7 @@ struct SessionRoutes: Sendable {
   }
 
   private func reset(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
-    let session = try sessions.find(context.parameters[0])
+    let session = try sessions.find(context)
     let place: Session.Place = session.model.isLarge ? .worker : .loop
     return try session.run(on: place, context.claim) { content in
       session.reset(&content)
@@ -129,7 +129,7 @@ struct SessionRoutes: Sendable {
   }
 
   private func memory(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
-    let session = try sessions.find(context.parameters[0])
+    let session = try sessions.find(context)
     let form = try MediaType.preferred(of: [.json, .csv], for: context.request)
     let memory = MemoryWriter(session: session)
     return try session.run(.look, on: memory.isLarge ? .worker : .loop) {
@@ -140,7 +140,7 @@ struct SessionRoutes: Sendable {
 
   /// A new session with the same state, which goes its own way.
   private func fork(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
-    let session = try sessions.find(context.parameters[0])
+    let session = try sessions.find(context)
     let body = context.request.body
     let fields = body.isEmpty ? [:] : try JSONValue(body: body).fields(["keep_alive"])
     let keepAlive =
@@ -159,15 +159,14 @@ struct SessionRoutes: Sendable {
   // MARK: State
 
   private func state(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
-    let session = try sessions.find(context.parameters[0])
+    let session = try sessions.find(context)
     _ = try MediaType.preferred(of: [.safeTensors], for: context.request)
     return try session.run(.look, on: .worker) { content in
       let name = "\(session.model.name)-\(content.step).safetensors"
       return HTTPResponse(
-        status: 200,
+        status: 200, contentType: MediaType.safeTensors.rawValue,
         headers: [
-          ("Content-Type", MediaType.safeTensors.rawValue),
-          ("Content-Disposition", "attachment; filename=\"\(name.filter(\.isPlain))\""),
+          ("Content-Disposition", "attachment; filename=\"\(name.filter(\.isPlain))\"")
         ],
         body: StateFile.bytes(
           of: content.state, step: content.step, modelName: session.model.name,
@@ -176,9 +175,9 @@ struct SessionRoutes: Sendable {
   }
 
   private func replaceState(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
-    let session = try sessions.find(context.parameters[0])
+    let session = try sessions.find(context)
     let request = context.request
-    if let type = request.header("content-type"), type.hasPrefix(MediaType.json.rawValue) {
+    if let type = request.header(.contentType), type.hasPrefix(MediaType.json.rawValue) {
       throw Problem(
         .unsupportedType, "the body is \(type); a state is \(MediaType.safeTensors.rawValue)")
     }

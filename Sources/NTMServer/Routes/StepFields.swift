@@ -48,16 +48,21 @@ extension StepFields {
   /// The fields of a body by which it is chosen.
   static let names = ["return", "weightings", "encoding"]
   /// The parameters of a query by which it is chosen.
-  static let parameters = ["return", "top", "encoding"]
+  static let parameters: [StaticString] = ["return", "top", "encoding"]
 
   /// What a query says: `return` with commas between the names, `top`, `encoding`.
   ///
   /// - Throws: `Problem` 400 where one of them is not what it should be.
   init(query request: HTTPRequest) throws(Problem) {
     self = .standard
+    guard request.hasQuery else { return }
     if let names = request.queryValue("return") {
-      self.names = try Self.names(
-        names.utf8.split(separator: UInt8(ascii: ",")).lazy.map { String(Substring($0)) })
+      // Nearly always it is one.
+      if let one = Self.byName.first(where: { $0.name == names }) {
+        self.names = one.field
+      } else {
+        self.names = try Self.names(names.split(separator: ","))
+      }
     }
     if let text = request.queryValue("top") {
       guard let top = Int(text), (1...Self.mostRows).contains(top) else {
@@ -103,7 +108,7 @@ extension StepFields {
     ("heads", .heads),
   ]
 
-  private static func names(_ names: some Sequence<String>) throws(Problem) -> Names {
+  private static func names(_ names: [some StringProtocol]) throws(Problem) -> Names {
     var all: Names = []
     for (index, name) in names.enumerated() {
       guard let known = byName.first(where: { $0.name == name }) else {

@@ -30,13 +30,7 @@ struct StepReply {
 extension HTTPResponse {
   /// Results of steps.
   init(stepsAs form: MediaType, _ body: [UInt8], headers: [(name: String, value: String)] = []) {
-    var all: [(name: String, value: String)] = []
-    // With those that every reply is given on its way.
-    all.reserveCapacity(8)
-    all.append(("Content-Type", form.rawValue))
-    all.append(("Vary", "Accept"))
-    all += headers
-    self.init(status: 200, headers: all, body: body)
+    self.init(status: 200, contentType: form.rawValue, headers: headers, body: body)
   }
 }
 

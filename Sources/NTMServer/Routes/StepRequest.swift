@@ -27,6 +27,10 @@ struct StepRequest: Sendable {
   init(
     _ body: [UInt8], for model: ServedModel, fields standard: StepFields
   ) throws(Problem) {
+    if let input = PlainInput.read(body, size: model.model.configuration.inputSize) {
+      self.init(inputs: [input], isList: false, fields: standard, firstStep: nil)
+      return
+    }
     try self.init(JSONValue(body: body).fields(Self.names), for: model, fields: standard)
   }
 

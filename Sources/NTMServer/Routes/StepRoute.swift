@@ -21,7 +21,7 @@ struct StepRoute: Sendable {
 
   private func step(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
     let request = context.request
-    let session = try sessions.find(context.parameters[0])
+    let session = try sessions.find(context)
     let fields = try StepFields(query: request)
     if MediaType.isJSONLines(request) { return try stream(request, session, fields) }
     let form = try MediaType.preferred(of: [.json, .csv], for: request)
@@ -30,7 +30,7 @@ struct StepRoute: Sendable {
       return .later { completion in
         completion.perform {
           completion.refusing { () throws(Problem) in
-            let request = try read(body, form, fields, for: session)
+            let (request, _) = try read(body, form, fields, for: session)
             session.answer(completion, .change, context.claim) { content throws(Problem) in
               try apply(request, form, to: session, &content)
             }
@@ -38,19 +38,25 @@ struct StepRoute: Sendable {
         }
       }
     }
-    let steps = try read(body, form, fields, for: session)
-    let isCheap = session.model.isCheap(
-      steps: steps.inputs.count,
-      resultBytes: StepResultWriter(session, steps.fields, form).largestResult)
-    return try session.run(on: isCheap ? .loop : .worker, context.claim) {
-      content throws(Problem) in
-      try apply(steps, form, to: session, &content)
+    let (steps, largestResult) = try read(body, form, fields, for: session)
+    if session.model.isCheap(steps: steps.inputs.count, resultBytes: largestResult),
+      let outcome = try session.runIfFree(
+        .change, context.claim,
+        { content throws(Problem) in try apply(steps, form, to: session, &content) })
+    {
+      return outcome
+    }
+    return .later { completion in
+      session.answer(completion, .change, context.claim) { content throws(Problem) in
+        try apply(steps, form, to: session, &content)
+      }
     }
   }
 
+  /// - Returns: the request, and bytes that one of its results has at most
   private func read(
     _ body: [UInt8], _ form: MediaType, _ fields: StepFields, for session: Session
-  ) throws(Problem) -> StepRequest {
+  ) throws(Problem) -> (StepRequest, largestResult: Int) {
     let request = try StepRequest(body, for: session.model, fields: fields)
     let largest = StepResultWriter(session, request.fields, form).largestResult
     let most = max(1, maxReply / largest)
@@ -62,7 +68,7 @@ struct StepRoute: Sendable {
           + "(\(MediaType.jsonLines.rawValue))",
         fields: ["expected": .number(most), "got": .number(request.inputs.count)])
     }
-    return request
+    return (request, largest)
   }
 
   // MARK: Streams

@@ -61,11 +61,8 @@ final class StepStream: @unchecked Sendable {
             self.claim = StreamClaim(self.session)
             completion.finish(
               HTTPStreamReply(
-                status: 200,
-                headers: [
-                  ("Content-Type", self.type.rawValue), ("Cache-Control", "no-store"),
-                  ("Vary", "Accept"),
-                ],
+                status: 200, contentType: self.type.rawValue,
+                headers: [("Cache-Control", "no-store")],
                 start: self.goOn))
           }
         }

@@ -49,6 +49,6 @@ struct EmbeddedFile: Sendable {
     let isKnown = known == "*" || known.contains("\"\(digest)\"")
     return isKnown
       ? HTTPResponse(status: 304, headers: headers)
-      : HTTPResponse(status: 200, headers: [("Content-Type", type)] + headers, body: body)
+      : HTTPResponse(status: 200, contentType: type, headers: headers, body: body)
   }
 }

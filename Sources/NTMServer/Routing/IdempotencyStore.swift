@@ -93,7 +93,7 @@ final class IdempotencyStore: Sendable {
   /// - Throws: `Problem` 400 where it is empty, too long or not printable ASCII, which two clients
   ///   may send as different bytes.
   static func key(of request: HTTPRequest) throws(Problem) -> String? {
-    guard let value = request.header("idempotency-key") else { return nil }
+    guard let value = request.header(.idempotencyKey) else { return nil }
     var key = value[...]
     if key.count >= 2, key.first == "\"", key.last == "\"" { key = key.dropFirst().dropLast() }
     guard !key.isEmpty, key.utf8.count <= longestKey else {
@@ -111,11 +111,13 @@ final class IdempotencyStore: Sendable {
 
   /// Of all that decides what is done and what is answered.
   private static func fingerprint(_ request: HTTPRequest) -> Fingerprint {
-    let headers = ["accept", "content-type", "inference-header-content-length"]
     let texts =
       [request.method, request.path]
       + StepFields.parameters.map { request.queryValue($0) ?? "" }
-      + headers.map { request.header($0) ?? "" }
+      + [
+        request.header(.accept), request.header(.contentType),
+        request.header("inference-header-content-length"),
+      ].map { $0 ?? "" }
     return Fingerprint(texts.map { Array($0.utf8) } + [request.body])
   }
 

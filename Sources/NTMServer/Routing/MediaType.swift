@@ -12,7 +12,7 @@ enum MediaType: String, CaseIterable {
   static func preferred(
     of offered: [MediaType], for request: HTTPRequest
   ) throws(Problem) -> MediaType {
-    guard let accept = request.header("accept"), accept != "*/*" else { return offered[0] }
+    guard let accept = request.header(.accept), accept != "*/*" else { return offered[0] }
     let ranges = accept.split(separator: ",").map(Range.init)
     let ranked = offered.map { type in (type, quality: type.quality(in: ranges)) }
     let best = ranked.map(\.quality).max() ?? 0
@@ -32,11 +32,14 @@ enum MediaType: String, CaseIterable {
 
   /// Whether a request's body is said to have a JSON value on each line.
   static func isJSONLines(_ request: HTTPRequest) -> Bool {
-    // Asked of every request with a body, and nearly always it is JSON.
-    if request.header("content-type", is: json.rawValue) { return false }
-    guard let type = request.header("content-type") else { return false }
-    let name = Substring(type.utf8.prefix { $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: " ") })
-    return namesOfJSONLines.contains { equalsIgnoringASCIICase($0, name) }
+    request.withHeader(.contentType) { type in
+      guard let type else { return false }
+      let name = type.prefix { $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: " ") }
+      return namesOfJSONLines.contains { known in
+        known.utf8.count == name.count
+          && zip(known.utf8, name).allSatisfy { asciiLowercased($0) == asciiLowercased($1) }
+      }
+    }
   }
 
   /// One element of `Accept`, such as "text/*;q=0.5".

@@ -155,9 +155,8 @@ struct Problem: Error, Equatable {
     object["status"] = .number(kind.status)
     object["detail"] = .text(detail)
     var response = HTTPResponse.json(object, status: kind.status)
-    response.headers =
-      [("Content-Type", Self.mediaType)]
-      + headers.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
+    response.contentType = Self.mediaType
+    response.headers = headers.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
     return response
   }
 }
@@ -173,7 +172,7 @@ extension Problem {
 
 extension HTTPResponse {
   /// Whether the body is a problem. The status is looked at first, because most are none.
-  var isProblem: Bool { status >= 400 && header("Content-Type") == Problem.mediaType }
+  var isProblem: Bool { status >= 400 && contentType == Problem.mediaType }
 
   /// Adds the name of the request to a problem. It is not there from the start, because most places
   /// that refuse something know nothing of the request.

@@ -14,15 +14,15 @@ enum RequestID {
   /// it is not 128 random bits: a random part for the process, and a number.
   static func make() -> String {
     var number = UInt(bitPattern: numbers.takeNumber())
-    return String(unsafeUninitializedCapacity: capacity) { characters in
-      _ = characters.initialize(from: prefix)
-      var end = prefix.count
-      repeat {
-        characters[end] = digits.utf8Start[Int(number & 31)]
-        end += 1
+    // Asked for more room than 15 characters, a text takes it on the heap.
+    let digitCount = max(1, (UInt.bitWidth - number.leadingZeroBitCount + 4) / 5)
+    return String(unsafeUninitializedCapacity: prefix.count + digitCount) { characters in
+      for (place, character) in prefix.enumerated() { characters[place] = character }
+      for place in prefix.count..<prefix.count + digitCount {
+        characters[place] = digits.utf8Start[Int(number & 31)]
         number >>= 5
-      } while number > 0
-      return end
+      }
+      return prefix.count + digitCount
     }
   }
 
@@ -35,18 +35,14 @@ enum RequestID {
     return (0..<8).map { _ in digits.utf8Start[Int.random(in: 0..<32, using: &generator)] }
       + [UInt8(ascii: "-")]
   }()
-  /// Of the prefix and a number of 64 bits.
-  private static let capacity = 9 + 13
 }
 
 extension HTTPRequest {
   /// The name that the client gave it in `X-Request-Id`, or a new one.
   var id: String {
-    if let id = notes.id { return id }
+    if let id = note({ $0.id }) { return id }
     let id =
-      if let own = header(RequestID.header), RequestID.isSane(own) { own } else {
-        RequestID.make()
-      }
+      if let own = header(.requestID), RequestID.isSane(own) { own } else { RequestID.make() }
     note { $0.id = id }
     return id
   }

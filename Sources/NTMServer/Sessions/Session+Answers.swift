@@ -15,11 +15,21 @@ extension Session {
     _ purpose: Turns.Purpose = .change, on place: Place = .loop, _ claim: KeyClaim? = nil,
     _ work: @escaping @Sendable (inout Content) throws(Problem) -> HTTPResponse
   ) throws(Problem) -> HTTPOutcome {
-    let work = keeping(claim, work)
-    if case .loop = place, let answer = try useIfFree(purpose, work) {
-      return acknowledged(answer)
+    if case .loop = place, let outcome = try runIfFree(purpose, claim, work) { return outcome }
+    return .later { self.answer($0, purpose, claim, work) }
+  }
+
+  /// As `run`, at once or not at all: nil where the session is in use or not in memory. It makes
+  /// nothing that would have to be freed, which steps by the thousand per second notice.
+  func runIfFree(
+    _ purpose: Turns.Purpose, _ claim: KeyClaim?,
+    _ work: (inout Content) throws(Problem) -> HTTPResponse
+  ) throws(Problem) -> HTTPOutcome? {
+    let answer = try useIfFree(purpose) { content throws(Problem) in
+      Self.keep(claim, try work(&content), &content)
     }
-    return .later { self.answer($0, purpose, work) }
+    guard let answer else { return nil }
+    return acknowledged(answer)
   }
 
   /// As `run` with `.look`, by work that makes another session, whose answer waits for that.
@@ -42,18 +52,15 @@ extension Session {
     _ completion: HTTPCompletion, _ purpose: Turns.Purpose = .change, _ claim: KeyClaim?,
     _ work: @escaping @Sendable (inout Content) throws(Problem) -> HTTPResponse
   ) {
-    answer(completion, purpose, keeping(claim, work))
-  }
-
-  private func answer(
-    _ completion: HTTPCompletion, _ purpose: Turns.Purpose,
-    _ work: @escaping @Sendable (inout Content) throws(Problem) -> Answer
-  ) {
     completion.refusing { () throws(Problem) in
       try whenFree(purpose) { turn in
         completion.perform(isAdmitted: turn.hasWaited) {
           completion.refusing { () throws(Problem) in
-            self.acknowledge(completion, try turn.use(work))
+            self.acknowledge(
+              completion,
+              try turn.use { content throws(Problem) in
+                Self.keep(claim, try work(&content), &content)
+              })
           }
         }
       }
@@ -78,16 +85,12 @@ extension Session {
     }
   }
 
-  /// Work whose response is kept for a client that repeats its request, with what it changes.
-  private func keeping(
-    _ claim: KeyClaim?,
-    _ work: @escaping @Sendable (inout Content) throws(Problem) -> HTTPResponse
-  ) -> @Sendable (inout Content) throws(Problem) -> Answer {
-    { content throws(Problem) in
-      let response = try work(&content)
-      if let claim { content.change.replies.append(claim.reply(response)) }
-      return Answer(response, content.epoch)
-    }
+  /// Keeps a response for a client that repeats its request, with what it changes.
+  private static func keep(
+    _ claim: KeyClaim?, _ response: consuming HTTPResponse, _ content: inout Content
+  ) -> Answer {
+    if let claim { content.change.replies.append(claim.reply(response)) }
+    return Answer(response, content.epoch)
   }
 
   // MARK: Acknowledgement
@@ -104,8 +107,9 @@ extension Session {
   }
 
   /// Answers at once, or when what has changed is saved.
-  func acknowledged(_ answer: Answer) -> HTTPOutcome {
+  func acknowledged(_ answer: consuming Answer) -> HTTPOutcome {
     guard journal.mustWait else { return .respond(answer.response) }
+    let answer = consume answer
     return .later { self.acknowledge($0, answer) }
   }
 

@@ -69,7 +69,6 @@ extension Session {
         guard mayWait else { return nil }
         holding.content = try load()
       }
-      lastActivity = .now
       if journal.keeps != .nothing { holding.content!.epoch = unsaved.withLock { $0.epoch } }
       defer {
         if let reason = endTurn(&holding.content!) { end(&holding, reason, at: .now) }

@@ -5,13 +5,18 @@
 /// been asked a moment before.
 final class SessionDirectory: Sendable {
   private static let count = 16
-  private let shards = InlineArray<16, Lock<[String: Session]>> { _ in Lock([:]) }
+  private let shards = InlineArray<16, Lock<[SessionID.Bits: Session]>> { _ in Lock([:]) }
 
   subscript(id: String) -> Session? {
-    get { shards[Self.shard(of: id)].withLock { $0[id] } }
-    set { shards[Self.shard(of: id)].withLock { $0[id] = newValue } }
+    get { SessionID.Bits(id.utf8).flatMap { self[$0] } }
+    set {
+      // What is imported may have another name; such a session is found in the table.
+      if let bits = SessionID.Bits(id.utf8) { self[bits] = newValue }
+    }
   }
 
-  /// Each character of a session's name is six random bits, but the first.
-  private static func shard(of id: String) -> Int { Int(id.utf8.last ?? 0) % count }
+  subscript(bits: SessionID.Bits) -> Session? {
+    get { shards[bits.low % Self.count].withLock { $0[bits] } }
+    set { shards[bits.low % Self.count].withLock { $0[bits] = newValue } }
+  }
 }

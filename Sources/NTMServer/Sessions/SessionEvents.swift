@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Tells watchers of a session what happens to it, without ever waiting for one.
 ///
 /// Events are numbered from 1 in the order in which they happened, whether or not somebody watches.
@@ -51,12 +53,15 @@ final class SessionEvents: Sendable {
   static let grace: UInt64 = 60_000_000_000
 
   private let state = Lock(State())
+  /// Whether there are channels, for those who step: they may learn of the first a step later.
+  private let isWatched = Atomic(false)
 
   // MARK: What happens
 
   /// A record of steps that are going to be taken.
-  func record(_ writer: StepResultWriter) -> StepRecord {
-    StepRecord(state.withLock { $0.channels.map(\.fields) }, writer)
+  func record(_ writer: @autoclosure () -> StepResultWriter) -> StepRecord {
+    isWatched.load(ordering: .acquiring)
+      ? StepRecord(state.withLock { $0.channels.map(\.fields) }, writer()) : StepRecord()
   }
 
   /// Tells of steps that have been taken.
@@ -129,6 +134,7 @@ final class SessionEvents: Sendable {
       }
       state.channels.append(
         Channel(fields: fields, bytes: bytes, history: EventHistory(after: state.last)))
+      isWatched.store(true, ordering: .releasing)
     }
   }
 
@@ -214,6 +220,7 @@ final class SessionEvents: Sendable {
         !$0.hasEnded && $0.watchers.isEmpty && now > $0.idleSince + Self.grace
       }
       state.channels.removeAll { channel in old.contains { $0.fields == channel.fields } }
+      isWatched.store(!state.channels.isEmpty, ordering: .releasing)
       return old.reduce(0) { $0 + $1.bytes }
     }
   }

@@ -15,10 +15,46 @@ enum SessionID {
       }
   }
 
+  /// The bits of a name: a key that costs less to make and to hash than a text.
+  struct Bits: Hashable {
+    private let high: UInt64
+    private let lower: UInt64
+
+    /// The least significant of them.
+    var low: Int { Int(truncatingIfNeeded: lower & 0xFFFF) }
+
+    /// - Returns: nil where this is no name that `make` gives
+    init?(_ text: some Collection<UInt8>) {
+      guard text.count == 22 else { return nil }
+      var (high, lower): (UInt64, UInt64) = (0, 0)
+      for byte in text {
+        let digit = SessionID.digits[Int(byte)]
+        guard digit < 64 else { return nil }
+        high = high << 6 | lower >> 58
+        lower = lower << 6 | UInt64(digit)
+      }
+      // The first has two bits only; with more of them two names would have the same.
+      guard let first = text.first, SessionID.digits[Int(first)] < 4 else { return nil }
+      self.high = high
+      self.lower = lower
+    }
+
+    /// They are random, so that half of them tell sessions apart; none is a client's choice.
+    func hash(into hasher: inout Hasher) { hasher.combine(lower) }
+  }
+
+  private static let alphabet: StaticString =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+  /// What each byte stands for; 255 for what stands for nothing.
+  private static let digits = {
+    var digits = InlineArray<256, UInt8>(repeating: .max)
+    for digit in 0..<64 { digits[Int(alphabet.utf8Start[digit])] = UInt8(digit) }
+    return digits
+  }()
+
   static func make() -> String {
     var generator = SystemRandomNumberGenerator()
-    let alphabet: StaticString =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     var bits = (generator.next(), generator.next())
     return String(unsafeUninitializedCapacity: 22) { characters in
       for index in (0..<22).reversed() {

@@ -258,13 +258,13 @@ extension KeyedReply {
     self.init(
       key: try row.value("key"), fingerprint: Fingerprint(bytes: Array(fingerprint)),
       part: part == Self.whole ? nil : part,
-      response: HTTPResponse(status: try row.value("status"), headers: lines, body: body))
+      response: HTTPResponse(status: try row.value("status"), allHeaders: lines, body: body))
     guard sum == checksum else { return nil }
   }
 
   /// Names have no colon, and neither they nor values a line break, which HTTP could not send.
   private var headerLines: String {
-    response.headers.map { "\($0.name):\($0.value)" }.joined(separator: "\n")
+    response.allHeaders.map { "\($0.name):\($0.value)" }.joined(separator: "\n")
   }
 
   private var checksum: Data {

@@ -13,6 +13,13 @@ func monotonicNanoseconds() -> UInt64 {
   return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
 }
 
+/// Milliseconds since 1970. Every use of a session asks, which is why Foundation is not.
+func wallClockMilliseconds() -> Int64 {
+  var now = timespec()
+  clock_gettime(CLOCK_REALTIME, &now)
+  return Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
+}
+
 /// The text of an `errno`.
 func systemMessage(_ code: Int32) -> String {
   String(cString: strerror(code))

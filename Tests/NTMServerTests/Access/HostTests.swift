@@ -69,8 +69,10 @@ struct HostTests {
 
   @Test func aRequestWithoutHostIsNoBrowsers() throws {
     #expect(HostRules(["localhost"]).allows(nil))
-    #expect(!HostRules(["localhost"]).allows(""))
-    #expect(!HostRules(["localhost"]).allows("["))
+    for host in ["", "[", "]", "[localhost", "localhost]", ":", ":8080"] {
+      let isAllowed = Array(host.utf8).withUnsafeBytes { HostRules(["localhost"]).allows($0) }
+      #expect(!isAllowed, "\(host)")
+    }
   }
 
   @Test(arguments: [

@@ -35,6 +35,20 @@ extension HTTPServerTests {
     }
   }
 
+  /// No cache keeps what answers a POST without being told for how long.
+  @Test func whatAnswersAPostDoesNotSayThatItVaries() throws {
+    try withServer { _, _, port in
+      let client = try SocketClient(port: port)
+      let plain = try client.exchange("POST", "/text?n=5000")
+      #expect(plain.header("Vary") == nil)
+      let packed = try client.exchange(
+        "POST", "/text?n=5000", headers: [("Accept-Encoding", "gzip")])
+      #expect(packed.header("Content-Encoding") == "gzip")
+      #expect(packed.header("Vary") == nil)
+      #expect(areEqual(try unpack(packed.body), plain.body))
+    }
+  }
+
   @Test(arguments: [
     (name: "a short one", target: "/text?n=1023"),
     (name: "one of no type", target: "/bytes?n=5000"),
@@ -277,7 +291,7 @@ extension HTTPServerTests {
   ])
   func typesArePackedOrNot(_ type: String, _ isPacked: Bool) {
     let body = [UInt8](repeating: 32, count: ContentCoding.shortestBody)
-    var response = HTTPResponse(status: 200, headers: [("Content-Type", type)], body: body)
+    var response = HTTPResponse(status: 200, contentType: type, body: body)
     #expect(ContentCoding.isWorthwhile(response) == isPacked)
     response.headers.append(("Content-Encoding", "br"))
     #expect(!ContentCoding.isWorthwhile(response))

@@ -111,8 +111,7 @@ final class TestHandler: HTTPHandler {
   private static func text(_ request: HTTPRequest) -> HTTPResponse {
     let count = request.queryValue("n").flatMap { Int($0) } ?? 0
     return HTTPResponse(
-      status: 200, headers: [("Content-Type", "text/plain; charset=utf-8")],
-      body: textBody(count))
+      status: 200, contentType: "text/plain; charset=utf-8", body: textBody(count))
   }
 
   static func textBody(_ count: Int) -> [UInt8] {

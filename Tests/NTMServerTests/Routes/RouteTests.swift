@@ -135,7 +135,7 @@ import Testing
       kind, "what \"was\" wrong", fields: ["expected": .number(9), "some_list": .list(["a"])],
       headers: ["Retry-After": "7"])
     let reply = problem.response
-    let response = Response(status: reply.status, headers: reply.headers, body: reply.body)
+    let response = Response(status: reply.status, headers: reply.allHeaders, body: reply.body)
     try expectProblem(
       response, expected.status, expected.kind, detail: "what \"was\" wrong",
       fields: ["title": .text(expected.title), "expected": .number(9), "some_list": .list(["a"])])

@@ -29,4 +29,30 @@ struct SessionIDTests {
     for bit in 0..<128 { #expect(abs(ones[bit] - count / 2) < 2000, "bit \(bit): \(ones[bit])") }
     #expect(ones[128...].allSatisfy { $0 == 0 })
   }
+
+  @Test func bitsTellNamesApart() throws {
+    var seen: Set<SessionID.Bits> = []
+    for _ in 0..<1000 {
+      let id = SessionID.make()
+      let bits = try #require(SessionID.Bits(id.utf8))
+      #expect(bits == SessionID.Bits(Array(id.utf8)))
+      seen.insert(bits)
+      // Another name differs, wherever it does.
+      for (place, character) in id.enumerated() {
+        var other = Array(id.utf8)
+        other[place] = character == "B" ? UInt8(ascii: "C") : UInt8(ascii: "B")
+        #expect(SessionID.Bits(other) != bits)
+      }
+    }
+    #expect(seen.count == 1000)
+  }
+
+  @Test(arguments: [
+    "", "A", "AAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAA", "EAAAAAAAAAAAAAAAAAAAAA",
+    "-AAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAA+AAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAA=",
+    "AAAAAAAAAAAé AAAAAAAAA",
+  ])
+  func whatIsNoNameHasNoBits(_ text: String) {
+    #expect(SessionID.Bits(text.utf8) == nil)
+  }
 }

@@ -43,7 +43,7 @@ struct InProcessClient: TestClient {
       request, status: response.status, responseBytes: response.body.count,
       duration: monotonicNanoseconds() - start)
     return Response(
-      status: response.status, headers: response.headers,
+      status: response.status, headers: response.allHeaders,
       body: method == "HEAD" ? [] : response.body)
   }
 }
@@ -72,7 +72,8 @@ private func waitForAnswer(
 
 /// The whole reply, at its end; of one that was broken off what was there.
 private func collect(_ reply: HTTPStreamReply) -> HTTPResponse {
-  var response = HTTPResponse(status: reply.status, headers: reply.headers)
+  var response = HTTPResponse(
+    status: reply.status, contentType: reply.contentType, headers: reply.headers)
   let buffer = StreamBuffer()
   defer { buffer.close() }
   reply.start(HTTPBodyStream(buffer, workers: workers))

@@ -1,0 +1,60 @@
+/// A body that is `{"input": [ … ]}` and nothing else, as that of nearly every step is: read without a
+/// tree of values, whose making and freeing costs more than all else of a step's JSON.
+struct PlainInput {
+  private let text: UnsafeBufferPointer<UInt8>
+  private var position = 0
+
+  /// - Parameter size: values that the model takes
+  /// - Returns: nil for any other body, be it right or wrong, which is then to be read as JSON
+  static func read(_ body: [UInt8], size: Int) -> [Float]? {
+    body.withUnsafeBufferPointer { text in
+      var reader = PlainInput(text: text)
+      return reader.input(size)
+    }
+  }
+
+  private init(text: UnsafeBufferPointer<UInt8>) { self.text = text }
+
+  private mutating func input(_ size: Int) -> [Float]? {
+    guard take("{"), take("\"input\""), take(":"), take("[") else { return nil }
+    var input: [Float] = []
+    input.reserveCapacity(size)
+    repeat {
+      guard input.count < size, let value = number() else { return nil }
+      input.append(value)
+    } while take(",")
+    guard input.count == size, take("]"), take("}") else { return nil }
+    skipSpace()
+    return position == text.count ? input : nil
+  }
+
+  private mutating func skipSpace() {
+    while position < text.count, text[position] <= 0x20 {
+      switch text[position] {
+      case 0x20, 0x0A, 0x0D, 0x09: position += 1
+      default: return
+      }
+    }
+  }
+
+  /// Takes a text, if it comes next.
+  private mutating func take(_ expected: StaticString) -> Bool {
+    skipSpace()
+    let end = position + expected.utf8CodeUnitCount
+    guard end <= text.count else { return false }
+    for index in 0..<expected.utf8CodeUnitCount
+    where text[position + index] != expected.utf8Start[index] { return false }
+    position = end
+    return true
+  }
+
+  /// nil for what is no number, or none of float32.
+  private mutating func number() -> Float? {
+    skipSpace()
+    var number = JSONNumber(text, from: position)
+    guard let value = try? number.read() else { return nil }
+    position = number.end
+    let float = Float(value)
+    return float.isFinite ? float : nil
+  }
+}
