@@ -1,4 +1,4 @@
-/// From a head's raw parameters to its weighting (paper, section 3.3).
+/// From a head's parameters to its weighting (paper, section 3.3).
 package struct AddressingStep: Sendable {
   package let addressing: Addressing
   package let rows: Int
@@ -18,58 +18,6 @@ package struct AddressingStep: Sendable {
       if case .taps(let taps, _) = addressing.shift {
         taps.map { (($0 % rows) + rows) % rows }
       } else { [] }
-  }
-
-  // MARK: Activations
-
-  /// Turns raw parameters into k, β, g, s and γ, in the same places of `values`. A continuous shift
-  /// becomes its displacement in rows.
-  package func activate(
-    _ head: HeadParameters, raw: UnsafePointer<Float>, values: UnsafeMutablePointer<Float>
-  ) {
-    apply(addressing.key, raw, values, head.key)
-    if let index = head.strength, let activation = addressing.strength {
-      apply(activation, raw, values, index..<index + 1)
-    }
-    if let index = head.gate, let activation = addressing.gate {
-      apply(activation, raw, values, index..<index + 1)
-    }
-    if let range = head.shift, let shift = addressing.shift {
-      activate(shift, raw: raw + range.lowerBound, values: values + range.lowerBound)
-    }
-    if let index = head.sharpening, let sharpening = addressing.sharpening {
-      apply(sharpening.activation, raw, values, index..<index + 1)
-      values[index] += 1
-    }
-  }
-
-  /// Applies an activation to a range of the parameters.
-  package func apply(
-    _ activation: Activation, _ raw: UnsafePointer<Float>, _ values: UnsafeMutablePointer<Float>,
-    _ range: Range<Int>
-  ) {
-    kernels.apply(
-      activation, raw + range.lowerBound, values + range.lowerBound, count: range.count)
-  }
-
-  private func activate(
-    _ shift: Shift, raw: UnsafePointer<Float>, values: UnsafeMutablePointer<Float>
-  ) {
-    switch shift {
-    case .continuous(let scale):
-      kernels.apply(.sigmoid, raw, values, count: 1)
-      values[0] = scale * (2 * values[0] - 1)
-    case .taps(_, let activation):
-      let rectify: Activation = activation == .softmaxOfRelu ? .relu : .identity
-      kernels.apply(rectify, raw, values, count: taps.count)
-      var largest = values[0]
-      for i in 1..<taps.count { largest = max(largest, values[i]) }
-      for i in 0..<taps.count { values[i] -= largest }
-      kernels.apply(.exp, values, values, count: taps.count)
-      var total: Float = 0
-      for i in 0..<taps.count { total += values[i] }
-      for i in 0..<taps.count { values[i] /= total }
-    }
   }
 
   // MARK: Weighting

@@ -3,6 +3,7 @@ package struct MemoryStep: Sendable {
   let configuration: Configuration
   package let heads: [HeadParameters]
   package let addressing: AddressingStep
+  private let activations: HeadActivations
   private let kernels: Kernels
 
   package init(_ configuration: Configuration, kernels: Kernels) {
@@ -10,6 +11,7 @@ package struct MemoryStep: Sendable {
     self.kernels = kernels
     heads = configuration.headParameters
     addressing = AddressingStep(configuration, kernels: kernels)
+    activations = HeadActivations(heads, configuration.dialect, kernels: kernels)
   }
 
   /// Turns the raw parameters of all heads into what they mean.
@@ -21,14 +23,7 @@ package struct MemoryStep: Sendable {
       Self.clip(values, count: count, to: clip)
       raw = UnsafePointer(values)
     }
-    let write = configuration.dialect.write
-    for head in heads {
-      addressing.activate(head, raw: raw, values: values)
-      if let range = head.erase, let activation = write.erase {
-        addressing.apply(activation, raw, values, range)
-      }
-      if let range = head.add { addressing.apply(write.add, raw, values, range) }
-    }
+    activations.apply(raw, values)
   }
 
   /// Values to ±bound; NaN stays NaN.

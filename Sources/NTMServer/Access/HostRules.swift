@@ -14,10 +14,7 @@ struct HostRules: Sendable {
   func allows(_ host: UnsafeRawBufferPointer?) -> Bool {
     guard let host else { return true }
     let name = Self.name(host)
-    return names.contains { known in
-      known.count == name.count
-        && zip(known, name).allSatisfy { asciiLowercased($0) == asciiLowercased($1) }
-    }
+    return names.contains { equalsIgnoringASCIICase($0, name) }
   }
 
   /// Whether this can be the name of a host: no scheme, port or path.

@@ -112,6 +112,19 @@ public struct HTTPRequest: Sendable {
     return raw.map { PercentEncoding.decode($0) ?? $0 }
   }
 
+  /// The bytes of the first query parameter of this name, nil for none, with `+` replaced by a space
+  /// and percent-escapes as sent.
+  func withQueryValue<Result>(
+    _ name: StaticString, _ body: (UnsafeRawBufferPointer?) -> Result
+  ) -> Result {
+    switch source {
+    case .live(let record): return body(record.head.parameter(name))
+    case .made(let parts):
+      let value = Self.value(of: "\(name)", inQuery: parts.query)
+      return value.map { withBytes(of: $0, body) } ?? body(nil)
+    }
+  }
+
   /// The first header of this name, in any case.
   public func header(_ name: String) -> String? {
     switch source {

@@ -265,12 +265,14 @@ enum MicroHTTPD {
           guard let context, let target, let connection,
             let held = ntm_mhd_socket_context(connection)
           else { return nil }
-          let record = Unmanaged<ConnectionRecord>.fromOpaque(held).takeUnretainedValue()
           let limits = Unmanaged<EventLoop>.fromOpaque(context)._withUnsafeGuaranteedRef {
             $0.settings.limits
           }
-          record.targetRefusal = RequestTarget.refusal(target, limits)
-          if record.targetRefusal != nil { strchr(target, Int32(UInt8(ascii: "?")))?[1] = 0 }
+          let refusal = RequestTarget.refusal(target, limits)
+          Unmanaged<ConnectionRecord>.fromOpaque(held)._withUnsafeGuaranteedRef {
+            $0.targetRefusal = refusal
+          }
+          if refusal != nil { strchr(target, Int32(UInt8(ascii: "?")))?[1] = 0 }
           return nil
         }
 
@@ -293,14 +295,15 @@ enum MicroHTTPD {
         slot.pointee = Unmanaged.passRetained(record).toOpaque()
         return loop._withUnsafeGuaranteedRef { $0.begin(record) } ? .YES : .NO
       }
-      let record = Unmanaged<RequestRecord>.fromOpaque(held).takeUnretainedValue()
-      guard size.pointee > 0 else {
-        return loop._withUnsafeGuaranteedRef { $0.proceed(record) } ? .YES : .NO
-      }
       let part = UnsafeRawBufferPointer(start: data, count: size.pointee)
       // All of it is taken; what is left over would stall the upload.
       size.pointee = 0
-      return loop._withUnsafeGuaranteedRef { $0.receive(part, record) } ? .YES : .NO
+      let goesOn = loop._withUnsafeGuaranteedRef { loop in
+        Unmanaged<RequestRecord>.fromOpaque(held)._withUnsafeGuaranteedRef { record in
+          part.isEmpty ? loop.proceed(record) : loop.receive(part, record)
+        }
+      }
+      return goesOn ? .YES : .NO
     }
 
     /// A header or a query parameter.

@@ -50,6 +50,18 @@ func equalsIgnoringASCIICase(_ left: some StringProtocol, _ right: some StringPr
     && left.utf8.elementsEqual(right.utf8) { asciiLowercased($0) == asciiLowercased($1) }
 }
 
-func asciiLowercased(_ byte: UInt8) -> UInt8 {
+/// The same of bytes.
+func equalsIgnoringASCIICase(
+  _ left: some RandomAccessCollection<UInt8>, _ right: UnsafeRawBufferPointer
+) -> Bool {
+  guard left.count == right.count else { return false }
+  for (index, byte) in left.enumerated()
+  where byte != right[index] && asciiLowercased(byte) != asciiLowercased(right[index]) {
+    return false
+  }
+  return true
+}
+
+private func asciiLowercased(_ byte: UInt8) -> UInt8 {
   (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
 }

@@ -18,7 +18,7 @@ final class StepGroup {
   /// States of members at a time. Each needs room for the next one, too.
   private static let largestBytes = 16 << 20
   /// Weights are read once for so many; more gain little.
-  private static let mostMembers = 8
+  private static let mostMembers = 16
 
   init(_ served: ServedModel, beginNext: @escaping (StepGroup) -> Void) {
     self.served = served

@@ -1,3 +1,11 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// A body that is `{"input": [ … ]}` and nothing else, as that of nearly every step is: read without a
 /// tree of values, whose making and freeing costs more than all else of a step's JSON.
 struct PlainInput {
@@ -41,9 +49,9 @@ struct PlainInput {
   private mutating func take(_ expected: StaticString) -> Bool {
     skipSpace()
     let end = position + expected.utf8CodeUnitCount
-    guard end <= text.count else { return false }
-    for index in 0..<expected.utf8CodeUnitCount
-    where text[position + index] != expected.utf8Start[index] { return false }
+    guard end <= text.count,
+      memcmp(text.baseAddress! + position, expected.utf8Start, expected.utf8CodeUnitCount) == 0
+    else { return false }
     position = end
     return true
   }
@@ -51,6 +59,13 @@ struct PlainInput {
   /// nil for what is no number, or none of float32.
   private mutating func number() -> Float? {
     skipSpace()
+    // A bit, as most inputs are made of.
+    if position + 1 < text.count, JSONNumber.isDigit(text[position]),
+      text[position + 1] == UInt8(ascii: ",") || text[position + 1] == UInt8(ascii: "]")
+    {
+      position += 1
+      return Float(text[position - 1] & 15)
+    }
     var number = JSONNumber(text, from: position)
     guard let value = try? number.read() else { return nil }
     position = number.end

@@ -56,13 +56,11 @@ extension StepFields {
   init(query request: HTTPRequest) throws(Problem) {
     self = .standard
     guard request.hasQuery else { return }
-    if let names = request.queryValue("return") {
-      // Nearly always it is one.
-      if let one = Self.byName.first(where: { $0.name == names }) {
-        self.names = one.field
-      } else {
-        self.names = try Self.names(names.split(separator: ","))
-      }
+    // Nearly always it is one.
+    if let one = request.withQueryValue("return", Self.one) {
+      names = one
+    } else if let list = request.queryValue("return") {
+      names = try Self.names(list.split(separator: ","))
     }
     if let text = request.queryValue("top") {
       guard let top = Int(text), (1...Self.mostRows).contains(top) else {
@@ -107,6 +105,15 @@ extension StepFields {
     ("write_weightings", .writeWeightings), ("read_vectors", .readVectors), ("memory", .memory),
     ("heads", .heads),
   ]
+
+  private static let bytesOfNames = byName.map { (bytes: Array($0.name.utf8), field: $0.field) }
+
+  /// What has this name and no other.
+  private static func one(_ name: UnsafeRawBufferPointer?) -> Names? {
+    guard let name else { return nil }
+    return bytesOfNames.first { $0.bytes.count == name.count && name.elementsEqual($0.bytes) }?
+      .field
+  }
 
   private static func names(_ names: [some StringProtocol]) throws(Problem) -> Names {
     var all: Names = []

@@ -28,17 +28,15 @@ enum MediaType: String, CaseIterable {
   /// Other names of NDJSON.
   private static let namesOfJSONLines = [
     jsonLines.rawValue, "application/ndjson", "application/jsonl", "application/x-jsonlines",
-  ]
+  ].map { Array($0.utf8) }
 
   /// Whether a request's body is said to have a JSON value on each line.
   static func isJSONLines(_ request: HTTPRequest) -> Bool {
     request.withHeader(.contentType) { type in
       guard let type else { return false }
-      let name = type.prefix { $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: " ") }
-      return namesOfJSONLines.contains { known in
-        known.utf8.count == name.count
-          && zip(known.utf8, name).allSatisfy { asciiLowercased($0) == asciiLowercased($1) }
-      }
+      let end = type.firstIndex { $0 == UInt8(ascii: ";") || $0 == UInt8(ascii: " ") }
+      let name = UnsafeRawBufferPointer(rebasing: type[..<(end ?? type.endIndex)])
+      return namesOfJSONLines.contains { equalsIgnoringASCIICase($0, name) }
     }
   }
 

@@ -55,8 +55,9 @@ struct Router: Sendable {
 
   let routes: [Route]
   private let patterns: PathPatterns
-  /// The routes of each pattern.
-  private let routesOfPattern: [[Route]]
+  /// The routes of each pattern, from one of these indices to the next.
+  private let routesByPattern: [Route]
+  private let firstOfPattern: [Int]
   private let keys: IdempotencyStore
   private let isAtHand: @Sendable (Context) -> Bool
 
@@ -72,7 +73,9 @@ struct Router: Sendable {
     self.isAtHand = isAtHand
     let patterns = Self.patterns(of: routes)
     self.patterns = PathPatterns(patterns)
-    routesOfPattern = patterns.map { pattern in routes.filter { $0.pattern == pattern } }
+    let byPattern = patterns.map { pattern in routes.filter { $0.pattern == pattern } }
+    routesByPattern = byPattern.flatMap { $0 }
+    firstOfPattern = byPattern.reduce(into: [0]) { $0.append($0.last! + $1.count) }
   }
 
   /// Of all routes, each once.
@@ -96,12 +99,16 @@ struct Router: Sendable {
     var next = 0
     while let match = request.withPath({ patterns.match($0, from: next) }) {
       request.note { $0.route = match.index }
-      if let route = routesOfPattern[match.index].first(where: { $0.method == method }) {
-        return try run(route, Context(request: request, path: match.path))
+      for index in routes(of: match.index) where routesByPattern[index].method == method {
+        return try run(routesByPattern[index], Context(request: request, path: match.path))
       }
       next = match.index + 1
     }
     throw refusal(of: request)
+  }
+
+  private func routes(of pattern: Int) -> Range<Int> {
+    firstOfPattern[pattern]..<firstOfPattern[pattern + 1]
   }
 
   private func run(_ route: Route, _ context: Context) throws(Problem) -> HTTPOutcome {
@@ -126,7 +133,7 @@ struct Router: Sendable {
     var allowed: [String] = []
     var next = 0
     while let match = request.withPath({ patterns.match($0, from: next) }) {
-      allowed += routesOfPattern[match.index].map(\.method.name)
+      allowed += routes(of: match.index).map { routesByPattern[$0].method.name }
       next = match.index + 1
     }
     guard !allowed.isEmpty else {

@@ -8,10 +8,10 @@ final class SessionDirectory: Sendable {
   private let shards = InlineArray<16, Lock<[SessionID.Bits: Session]>> { _ in Lock([:]) }
 
   subscript(id: String) -> Session? {
-    get { SessionID.Bits(id.utf8).flatMap { self[$0] } }
+    get { SessionID.Bits(id).flatMap { self[$0] } }
     set {
       // What is imported may have another name; such a session is found in the table.
-      if let bits = SessionID.Bits(id.utf8) { self[bits] = newValue }
+      if let bits = SessionID.Bits(id) { self[bits] = newValue }
     }
   }
 

@@ -24,19 +24,25 @@ enum SessionID {
     var low: Int { Int(truncatingIfNeeded: lower & 0xFFFF) }
 
     /// - Returns: nil where this is no name that `make` gives
-    init?(_ text: some Collection<UInt8>) {
-      guard text.count == 22 else { return nil }
+    init?(_ text: UnsafeRawBufferPointer) {
+      // With more bits in the first character two names would have the same.
+      guard text.count == 22, SessionID.digits[Int(text[0])] < 4 else { return nil }
+      let digits = SessionID.digits
       var (high, lower): (UInt64, UInt64) = (0, 0)
-      for byte in text {
-        let digit = SessionID.digits[Int(byte)]
+      for index in 0..<22 {
+        let digit = digits[Int(text[index])]
         guard digit < 64 else { return nil }
         high = high << 6 | lower >> 58
         lower = lower << 6 | UInt64(digit)
       }
-      // The first has two bits only; with more of them two names would have the same.
-      guard let first = text.first, SessionID.digits[Int(first)] < 4 else { return nil }
       self.high = high
       self.lower = lower
+    }
+
+    init?(_ text: String) {
+      var text = text
+      guard let bits = text.withUTF8({ Bits(UnsafeRawBufferPointer($0)) }) else { return nil }
+      self = bits
     }
 
     /// They are random, so that half of them tell sessions apart; none is a client's choice.
@@ -46,11 +52,12 @@ enum SessionID {
   private static let alphabet: StaticString =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-  /// What each byte stands for; 255 for what stands for nothing.
-  private static let digits = {
-    var digits = InlineArray<256, UInt8>(repeating: .max)
+  /// What each byte stands for; 255 for what stands for nothing. For as long as the process runs.
+  private nonisolated(unsafe) static let digits: UnsafePointer<UInt8> = {
+    let digits = UnsafeMutablePointer<UInt8>.allocate(capacity: 256)
+    digits.initialize(repeating: .max, count: 256)
     for digit in 0..<64 { digits[Int(alphabet.utf8Start[digit])] = UInt8(digit) }
-    return digits
+    return UnsafePointer(digits)
   }()
 
   static func make() -> String {
