@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import random
 import re
 import shutil
@@ -303,7 +304,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ntm", required=True)
     parser.add_argument("--steps", required=True)
-    parser.add_argument("--python", required=True)
+    parser.add_argument("--python", required=True, type=os.path.abspath)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--only", default=",".join(PARTS))
