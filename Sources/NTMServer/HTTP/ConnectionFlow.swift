@@ -43,7 +43,7 @@ extension EventLoop {
     connectionLimits.giveBack(client.place)
   }
 
-  /// Ends the connections whose requests take too long to arrive. It looks every eighth of the time
+  /// Ends the connections whose requests take too long to arrive, or whose clients have left. It looks every eighth of the time
   /// that they have, or every second, which is how exact it is.
   func lookForSlowRequests() {
     let now = monotonicNanoseconds()
@@ -51,6 +51,10 @@ extension EventLoop {
     let limit = settings.requestSeconds
     nextSlowLook = now + min(1_000_000_000, UInt64(limit == 0 ? 8 : limit) * 125_000_000)
     for client in clients.values {
+      if let request = client.request, request.receivedBytes == 0 {
+        // A client that left before the first byte of its body, which nothing else would notice.
+        client.connection.socket.noticeEndOfStream()
+      }
       let seconds = client.place.refusal == nil ? limit : Self.refusedSeconds
       guard seconds > 0, client.phase != .answer else { continue }
       client.look(now)

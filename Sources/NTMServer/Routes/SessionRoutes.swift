@@ -123,7 +123,7 @@ struct SessionRoutes: Sendable {
     let place: Session.Place = session.model.isLarge ? .worker : .loop
     return try session.run(on: place, context.claim) { content in
       session.reset(&content)
-      session.events.publish(.reset(session.id))
+      session.events.publish(.reset(session.id)) { session.step = 0 }
       return .json(resource(session, step: content.step))
     }
   }
@@ -193,7 +193,8 @@ struct SessionRoutes: Sendable {
           let start = try file.start(of: session.model)
           session.answer(completion, .change, context.claim) { content throws(Problem) in
             try session.replaceState(&content, by: start.state, step: start.step)
-            session.events.publish(.state(session.id, step: content.step))
+            let step = content.step
+            session.events.publish(.state(session.id, step: step)) { session.step = step }
             return .json(resource(session, step: content.step))
           }
         }

@@ -165,7 +165,8 @@ extension Session {
   func took(
     _ inputs: [[Float]], _ content: inout Content, _ record: borrowing StepRecord
   ) {
-    events.publish(record)
+    let step = content.step
+    events.publish(record) { self.step = step }
     switch journal.keeps {
     case .nothing: break
     case .states: content.change.isStale = true

@@ -65,8 +65,12 @@ final class SessionEvents: Sendable {
   }
 
   /// Tells of steps that have been taken.
-  func publish(_ record: borrowing StepRecord) {
+  ///
+  /// - Parameter note: notes where the session is now, so that whoever begins to watch learns of that
+  ///   and of the newest event's number together
+  func publish(_ record: borrowing StepRecord, _ note: () -> Void) {
     let blocked = state.withLock { state -> [Blocked] in
+      note()
       guard !state.hasEnded else { return [] }
       let before = state.last
       state.last += record.count
@@ -86,8 +90,11 @@ final class SessionEvents: Sendable {
   }
 
   /// Tells of something else than a step.
-  func publish(_ event: SessionEvent) {
+  ///
+  /// - Parameter note: as for steps
+  func publish(_ event: SessionEvent, _ note: () -> Void = {}) {
     let blocked = state.withLock { state -> [Blocked] in
+      note()
       guard !state.hasEnded else { return [] }
       state.last += 1
       let bytes = ServerSentEvent(event.name, id: state.last, data: event.data).bytes
@@ -142,11 +149,13 @@ final class SessionEvents: Sendable {
   ///
   /// - Parameters:
   ///   - last: the number of the last event that the client knows of; nil for none
-  ///   - greeting: comes first
+  ///   - greeting: comes first, and says where the session is
   func watch(
-    _ stream: HTTPBodyStream, _ fields: StepFields, after last: Int?, greeting: SessionEvent
+    _ stream: HTTPBodyStream, _ fields: StepFields, after last: Int?,
+    greeting: @autoclosure () -> SessionEvent
   ) {
     let (id, blocked) = state.withLock { state -> (Int, [Blocked]) in
+      let greeting = greeting()
       state.nextWatcher += 1
       let id = state.nextWatcher
       // One that resumes gets its events' numbers from them.

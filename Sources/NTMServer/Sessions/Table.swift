@@ -71,8 +71,12 @@ extension SessionTable {
       residents.append(session)
       away[session.id] = nil
       uses[ObjectIdentifier(session.model), default: ModelUse(model: session.model)].sessions += 1
-      // Sessions are made at the same time by several threads, so nearly in order.
-      order.insert((session.number, session.id), at: place(after: session.number))
+      // Sessions are made at the same time by several threads, so nearly in order. One that comes back
+      // may still have its old place.
+      let place = place(after: session.number)
+      if place == 0 || order[place - 1].number != session.number {
+        order.insert((session.number, session.id), at: place)
+      }
     }
 
     private mutating func leave(_ session: Session) {

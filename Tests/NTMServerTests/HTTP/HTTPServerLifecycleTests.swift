@@ -59,6 +59,20 @@ extension HTTPServerTests {
     #expect(ending.wait() == .drained)
   }
 
+  @Test func aClientThatLeavesBeforeItsBodyIsNotWaitedFor() throws {
+    try withServer { server, _, port in
+      // With most of them the end arrives together with the headers.
+      for _ in 0..<20 {
+        let leaving = try SocketClient(port: port)
+        try leaving.send("POST", "/x", headers: [("Content-Length", "10")])
+        leaving.close()
+      }
+      // Whoever is answered last has made sure that the loops have seen them.
+      for _ in 0..<32 { #expect(try SocketClient(port: port).exchange("GET", "/").status == 200) }
+      #expect(server.stop(drainTimeout: .seconds(30)) == .drained)
+    }
+  }
+
   @Test func stopGivesUpAtItsTimeout() throws {
     var options = HTTPServer.Options()
     options.workers = 1

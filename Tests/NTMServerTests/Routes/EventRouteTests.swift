@@ -46,6 +46,34 @@ import Testing
     }
   }
 
+  /// What a watcher is told first fits the events that follow, also where it begins between two steps.
+  @Test func noStepIsLostBetweenTheGreetingAndTheFirst() async throws {
+    try await withLiveService { port in
+      let session = try SocketClient(port: port).makeSession()
+      let isOver = Monitor(false)
+      let body = String.steps(Array(Self.inputs[..<20]), returning: [])
+      let stepping = try SystemThread {
+        guard let client = try? SocketClient(port: port) else { return }
+        while !isOver.withLock({ $0 }), (try? client.post("/sessions/\(session)/step", body)) != nil
+        {}
+      }
+      defer {
+        isOver.withLock { $0 = true }
+        stepping.join()
+      }
+      // Fewer than a session may have, because those that have left are found after a second.
+      for _ in 0..<SessionEvents.watcherLimit - 4 {
+        let watcher = try EventReader(port: port, "/sessions/\(session)/events?return=")
+        let greeting = try #require(try watcher.next())
+        let first = try #require(try watcher.next())
+        // On a machine that stood still in between.
+        if first.name == "missed" { continue }
+        #expect(try first.id == #require(greeting.id) + 1)
+        #expect(try first.step == #require(greeting.step) + 1)
+      }
+    }
+  }
+
   @Test func watchersChooseTheirFields() async throws {
     try await withLiveService { port in
       let client = try SocketClient(port: port)

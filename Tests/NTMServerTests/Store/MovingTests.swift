@@ -51,6 +51,27 @@ struct MovingTests {
     }
   }
 
+  @Test(arguments: [1000, 3])
+  func theListHasEachSessionOnceHoweverOftenItComesAndGoes(_ limit: Int) async throws {
+    let store = MemorySessionStore(outlivesProcess: true)
+    try await withLiveService(pool, options(room: 4), store) { port throws in
+      let client = try SocketClient(port: port)
+      let ids = try (0..<10).map { _ in try client.makeSession() }
+      for _ in 0..<5 {
+        for id in ids { _ = try client.step(id, [1, 0, 1]) }
+      }
+      var listed: [String] = []
+      var next: String? = "/sessions?limit=\(limit)"
+      while let target = next {
+        let page = try client.exchange("GET", target).object()
+        let sessions = try #require(page["sessions"] as? [[String: Any]])
+        listed += sessions.compactMap { $0["id"] as? String }
+        next = page["next"] as? String
+      }
+      #expect(listed == ids)
+    }
+  }
+
   /// However little room there is: a client whose answer was lost must get it.
   @Test func theLastReplyIsKeptWhereThereIsRoomForOneStateOnly() async throws {
     let store = MemorySessionStore(outlivesProcess: true)
