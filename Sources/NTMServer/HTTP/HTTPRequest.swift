@@ -1,8 +1,8 @@
 /// One complete request: of a live connection, or made from its parts.
 ///
-/// A live request asks libmicrohttpd only for what is asked of it. It is valid from the handler's
-/// call until the response is complete, the time on a worker included; using it later is a bug
-/// that traps. Copy out what must live longer.
+/// A live request is read where it came in, in its connection's memory. It is valid from the
+/// handler's call until the response is complete, the time on a worker included; using it later is a
+/// bug that traps. Copy out what must live longer.
 public struct HTTPRequest: Sendable {
   private enum Source: Sendable {
     case live(RequestRecord)
