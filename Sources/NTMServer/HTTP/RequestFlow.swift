@@ -51,15 +51,7 @@ extension EventLoop {
   /// libmicrohttpd has refused what is not a number. What is too long for one is longer than any
   /// limit.
   private static func contentLength(_ text: UnsafeRawBufferPointer) -> UInt64 {
-    var length: UInt64 = 0
-    for byte in text {
-      guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return .max }
-      let (tens, isTooLong) = length.multipliedReportingOverflow(by: 10)
-      let (next, isTooLongNow) = tens.addingReportingOverflow(UInt64(byte & 15))
-      if isTooLong || isTooLongNow { return .max }
-      length = next
-    }
-    return length
+    UInt64(String(decoding: text, as: UTF8.self)) ?? .max
   }
 
   /// The request is complete, or its work is.

@@ -1,11 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 /// The headers that the server looks at by itself, whatever the request.
 enum RequestHeader: Int, CaseIterable {
   case accept, acceptEncoding, authorization, contentEncoding, contentLength, contentType, host
@@ -124,10 +116,8 @@ struct RequestHead: @unchecked Sendable {
   private static func equalsIgnoringCase(
     _ name: UnsafeRawBufferPointer, _ known: StaticString
   ) -> Bool {
-    guard name.count == known.utf8CodeUnitCount, let start = name.baseAddress else { return false }
-    return strncasecmp(
-      start.assumingMemoryBound(to: CChar.self),
-      UnsafeRawPointer(known.utf8Start).assumingMemoryBound(to: CChar.self), name.count) == 0
+    equalsIgnoringASCIICase(
+      UnsafeBufferPointer(start: known.utf8Start, count: known.utf8CodeUnitCount), name)
   }
 
   // MARK: Asking it
