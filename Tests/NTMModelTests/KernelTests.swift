@@ -275,6 +275,22 @@ struct KernelTests {
     }
   }
 
+  @Test(arguments: Array(0...70))
+  func largest(count: Int) {
+    var random = SplitMix64(seed: UInt64(count))
+    let values = random.values(count, within: 1000)
+    for kernels in Kernels.all {
+      // What follows the values does not matter.
+      let largest = kernels.largest(values + [1e6, .nan], count: count)
+      #expect(largest == values.map(\.magnitude).max() ?? 0, "\(kernels.name)")
+      for place in 0..<count {
+        var other = values
+        other[place] = -2000
+        #expect(kernels.largest(other, count: count) == 2000, "\(kernels.name) at \(place)")
+      }
+    }
+  }
+
   @Test(arguments: Array(1...70))
   func areFinite(count: Int) {
     let values = (0..<count).map {

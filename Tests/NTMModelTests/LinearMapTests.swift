@@ -12,7 +12,8 @@ struct LinearMapTests {
 
   /// y of each vector, one after another, all at once.
   private func multiply(
-    _ kernels: Kernels, _ weights: [[Float]], _ bias: [Float], _ vectors: [[Float]]
+    _ kernels: Kernels, _ weights: [[Float]], _ bias: [Float], _ vectors: [[Float]],
+    backwards: Bool = false
   ) -> [Float] {
     let (outputs, inputs) = (weights.count, weights[0].count)
     let room = Kernels.padded(outputs)
@@ -35,7 +36,7 @@ struct LinearMapTests {
           let map = LinearMap(
             packed: packed.baseAddress!, bias: bias.baseAddress!, inputs: inputs,
             outputs: outputs)
-          kernels.multiply(map, x, into: y, count: vectors.count)
+          kernels.multiply(map, x, into: y, count: vectors.count, backwards: backwards)
         }
       }
     }
@@ -56,12 +57,16 @@ struct LinearMapTests {
     let exact = vectors.flatMap { x in weights.indices.map { product($0, x) } }
     let alone = vectors.flatMap { x in runEverywhere { multiply($0, weights, bias, [x]) } }
     expectClose(alone, exact, within: KernelTests.tolerance)
-    // Neither how many there are nor which variant it is shows in any bit.
+    // Neither how many there are, nor which variant it is, nor where it begins shows in any bit.
     for count in 1...Self.mostVectors {
-      let together = runEverywhere { multiply($0, weights, bias, Array(vectors.prefix(count))) }
-      #expect(
-        together.map(\.bitPattern) == alone.prefix(together.count).map(\.bitPattern),
-        "\(count) vectors")
+      for backwards in [false, true] {
+        let together = runEverywhere {
+          multiply($0, weights, bias, Array(vectors.prefix(count)), backwards: backwards)
+        }
+        #expect(
+          together.map(\.bitPattern) == alone.prefix(together.count).map(\.bitPattern),
+          "\(count) vectors, backwards: \(backwards)")
+      }
     }
   }
 

@@ -67,9 +67,11 @@ struct ntm_kernels {
 
   /// y[v] = W x[v] + b, v < count, as accurate as float32 can say it but for the last digit. There
   /// must be room for whole vectors in each y[v], which is written up to the padding of b. The
-  /// bits of y[v] depend on x[v] alone, and not on how many others there are.
+  /// bits of y[v] depend on x[v] alone: neither on how many others there are nor on whether W is
+  /// gone through backwards. Who does that every other time begins with what the cache still has
+  /// of a W that is more than it holds.
   void (*multiply)(const struct ntm_linear *map, const float *const *x, float *const *y,
-                   size_t count);
+                   size_t count, bool backwards);
 
   /// One LSTM layer from its gates' sums, in the order input, forget, cell, output, n values each:
   /// c = sigmoid(f) c_before + sigmoid(i) tanh(g), h = sigmoid(o) tanh(c).
@@ -77,7 +79,8 @@ struct ntm_kernels {
 
   /// For `count` heads, with h their index, and every padded row i: dots[h][i] =
   /// (k_h + offset) . (M(i) + offset), squares[i] = |M(i) + offset|^2, and key_squares[h] =
-  /// |k_h + offset|^2.
+  /// |k_h + offset|^2. It goes from the memory's end to its beginning, and use() the other way: so
+  /// each begins with what the cache still has from the other.
   void (*similarity)(const float *memory, size_t blocks, size_t columns, const float *const *keys,
                      size_t count, float offset, float *const *dots, float *squares,
                      float *key_squares);
@@ -105,8 +108,8 @@ struct ntm_kernels {
               const struct ntm_read *reads, size_t read_count, const struct ntm_write *writes,
               size_t write_count, float *sums);
 
-  /// Whether all n values are finite.
-  bool (*all_finite)(const float *x, size_t n);
+  /// The largest |x[i]|, i < n, 0 for none; not finite where one of them is not.
+  float (*largest)(const float *x, size_t n);
 
   const struct ntm_gradients *gradients;
   const struct ntm_optimizers *optimizers;

@@ -47,12 +47,14 @@ package struct Kernels: Sendable {
   }
 
   /// y = W x + b for several x at once; y has room for whole vectors.
+  ///
+  /// - Parameter backwards: whether W is gone through from its end, which changes no bit
   @inline(__always)
   package func multiply(
     _ map: LinearMap, _ x: UnsafePointer<UnsafePointer<Float>?>,
-    into y: UnsafePointer<UnsafeMutablePointer<Float>?>, count: Int
+    into y: UnsafePointer<UnsafeMutablePointer<Float>?>, count: Int, backwards: Bool
   ) {
-    withUnsafePointer(to: map) { table.pointee.multiply($0, x, y, count) }
+    withUnsafePointer(to: map) { table.pointee.multiply($0, x, y, count, backwards) }
   }
 
   @inline(__always)
@@ -138,9 +140,15 @@ package struct Kernels: Sendable {
       from, to, shape.blocks, shape.columns, reads, readCount, writes, writeCount, sums)
   }
 
+  /// The largest |x|, 0 for no values; not finite where one of them is not.
+  @inline(__always)
+  package func largest(_ values: UnsafePointer<Float>, count: Int) -> Float {
+    table.pointee.largest(values, count)
+  }
+
   @inline(__always)
   package func areFinite(_ values: UnsafePointer<Float>, count: Int) -> Bool {
-    table.pointee.all_finite(values, count)
+    largest(values, count: count).isFinite
   }
 }
 

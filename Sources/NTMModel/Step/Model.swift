@@ -15,6 +15,8 @@ public final class Model: Sendable {
   private let controller: ControllerStep
   let memory: MemoryStep
   private let kernels: Kernels
+  /// The largest sum of a row of |W|, and the largest |b|, of the output's map.
+  private let outputGain: (weights: Double, bias: Double)
 
   /// - Parameters:
   ///   - configuration: a valid one
@@ -29,6 +31,10 @@ public final class Model: Sendable {
     stateLayout = start.layout
     controller = ControllerStep(configuration: configuration, kernels: kernels)
     memory = MemoryStep(configuration, kernels: kernels)
+    outputGain = (
+      weights.largest(weights.layout.output.weight) { $0.reduce(0) { $0 + Double($1.magnitude) } },
+      weights.largest(weights.layout.output.bias) { Double($0.map(\.magnitude).max() ?? 0) }
+    )
     self.weights = weights
     self.start = start
   }
@@ -85,6 +91,7 @@ public final class Model: Sendable {
   /// - Parameter members: each with a state and a workspace of its own; those whose step is refused
   ///   have an error then, and the state that they had, bit for bit.
   public func step(_ members: UnsafeMutableBufferPointer<StepMember>) {
+    guard let first = members.first else { return }
     for index in members.indices {
       precondition(
         members[index].state.pointee.layout == stateLayout
@@ -96,33 +103,34 @@ public final class Model: Sendable {
         controller.gatherInput(input, state: state, workspace: workspace)
       }
     }
+    let backwards = first.workspace.pointee.goesBackwards
+    first.workspace.pointee.goesBackwards = !backwards
     for layer in 0..<configuration.controller.layers {
       for index in members.indices {
         members[index].proceed { controller.prepare(layer, state: $0, workspace: $1) }
       }
       kernels.multiply(
-        weights.map(weights.layout.controller[layer]), members, from: { $0.controllerInput },
-        to: { $0.gates })
+        weights.map(weights.layout.controller[layer]), members, backwards: backwards,
+        from: { $0.controllerInput }, to: { $0.gates })
       for index in members.indices {
         members[index].proceed { controller.activate(layer, state: $0, workspace: $1) }
       }
     }
     kernels.multiply(
-      weights.map(weights.layout.heads), members, from: { $0.outputInput }, to: { $0.rawParameters }
-    )
+      weights.map(weights.layout.heads), members, backwards: backwards, from: { $0.outputInput },
+      to: { $0.rawParameters })
     for index in members.indices {
       members[index].proceed { state, workspace throws(StepError) in
-        try useMemory(state, &workspace)
+        try useMemory(&state, &workspace)
       }
     }
     kernels.multiply(
-      weights.map(weights.layout.output), members, from: { $0.outputInput },
+      weights.map(weights.layout.output), members, backwards: backwards, from: { $0.outputInput },
       to: { $0.logitsPointer })
     for index in members.indices {
-      members[index].proceed { _, workspace throws(StepError) in try finish(workspace) }
-      if members[index].error == nil {
-        swap(
-          &members[index].state.pointee.buffer, &members[index].workspace.pointee.next.buffer)
+      members[index].proceed { state, workspace throws(StepError) in
+        try finish(workspace)
+        complete(&state, &workspace)
       }
     }
   }
@@ -137,19 +145,19 @@ public final class Model: Sendable {
   }
 
   /// From the heads' raw parameters to w_t, r_t and M_t, and what the output is made of.
-  private func useMemory(_ state: borrowing State, _ workspace: inout Workspace) throws(StepError) {
+  private func useMemory(_ state: inout State, _ workspace: inout Workspace) throws(StepError) {
     memory.activate(raw: workspace.rawParameters, values: workspace.parameters)
     // The raw ones too: a clip would hide that they, or h_t before them, are infinite.
-    let parameterCount = weights.layout.heads.outputs
-    guard kernels.areFinite(workspace.rawParameters, count: parameterCount),
-      kernels.areFinite(workspace.parameters, count: parameterCount)
-    else { throw .nonFiniteResult(.headParameters) }
-    guard memory.run(state: state, workspace: &workspace) else { throw .nonFiniteResult(.memory) }
-    // Weightings, reads, h and c lie one after another.
-    let rest = stateLayout.weightings.offset
+    let count = weights.layout.heads.outputs
+    let parameter = kernels.largest(workspace.parameters, count: count)
+    guard kernels.areFinite(workspace.rawParameters, count: count), parameter.isFinite else {
+      throw .nonFiniteResult(.headParameters)
+    }
     guard
-      kernels.areFinite(workspace.next.buffer.base + rest, count: stateLayout.bufferCount - rest)
-    else {
+      memory.run(
+        state: &state, workspace: &workspace, parameter: parameter, isCertain: isCertain)
+    else { throw .nonFiniteResult(.memory) }
+    guard workspace.isInPlace || areFinite(workspace.next, from: stateLayout.weightings) else {
       throw .nonFiniteResult(.weightings)
     }
     guard configuration.dialect.output.source == .hiddenAndReads else { return }
@@ -159,6 +167,34 @@ public final class Model: Sendable {
       (reads + read * columns).update(
         from: workspace.next.pointer(stateLayout.reads, read), count: columns)
     }
+  }
+
+  /// Whether a part of a state and all behind it are finite.
+  private func areFinite(_ state: borrowing State, from part: StateLayout.Part) -> Bool {
+    kernels.areFinite(
+      state.buffer.base + part.offset, count: stateLayout.bufferCount - part.offset)
+  }
+
+  /// Whether a step whose heads are addressed is sure to be taken: all numbers that are still to come
+  /// are finite for their sizes alone.
+  private func isCertain(_ bounds: MemoryStep.Bounds, _ workspace: borrowing Workspace) -> Bool {
+    guard configuration.dialect.output.activation != .exp,
+      areFinite(workspace.next, from: stateLayout.hidden)
+    else { return false }
+    let hidden = kernels.largest(workspace.outputInput, count: configuration.controller.units)
+    let logits = outputGain.weights * max(Double(hidden), bounds.reads) + outputGain.bias
+    // Far enough from the largest for what rounding adds. NaN is not below it either.
+    let limit = Double(Float.greatestFiniteMagnitude) / 4
+    return bounds.weightings < limit && bounds.reads < limit && bounds.memory < limit
+      && logits < limit
+  }
+
+  /// The step is taken: its state becomes that of the caller.
+  private func complete(_ state: inout State, _ workspace: inout Workspace) {
+    guard workspace.isInPlace else { return swap(&state.buffer, &workspace.next.buffer) }
+    let rest = stateLayout.weightings.offset
+    (state.buffer.base + rest).update(
+      from: workspace.next.buffer.base + rest, count: stateLayout.bufferCount - rest)
   }
 
   /// From the logits to the output.
@@ -172,7 +208,10 @@ public final class Model: Sendable {
       count: count)
     guard kernels.areFinite(workspace.logitsPointer, count: count),
       kernels.areFinite(workspace.outputPointer, count: count)
-    else { throw .nonFiniteResult(.output) }
+    else {
+      precondition(!workspace.isInPlace, "a certain step has no finite output")
+      throw .nonFiniteResult(.output)
+    }
   }
 }
 

@@ -25,10 +25,10 @@ public struct StepMember {
   /// Does a part of the step, unless it was refused before.
   @inline(__always)
   mutating func proceed(
-    _ part: (borrowing State, inout Workspace) throws(StepError) -> Void
+    _ part: (inout State, inout Workspace) throws(StepError) -> Void
   ) {
     guard error == nil else { return }
-    do throws(StepError) { try part(state.pointee, &workspace.pointee) } catch {
+    do throws(StepError) { try part(&state.pointee, &workspace.pointee) } catch {
       self.error = error
     }
   }
@@ -40,9 +40,10 @@ extension Kernels {
   /// - Parameters:
   ///   - x: inputs, in a member's workspace
   ///   - y: outputs, with room for whole vectors
+  ///   - backwards: whether W is gone through from its end, which changes no bit
   @inline(__always)
   func multiply(
-    _ map: LinearMap, _ members: UnsafeMutableBufferPointer<StepMember>,
+    _ map: LinearMap, _ members: UnsafeMutableBufferPointer<StepMember>, backwards: Bool,
     from x: (borrowing Workspace) -> UnsafeMutablePointer<Float>,
     to y: (borrowing Workspace) -> UnsafeMutablePointer<Float>
   ) {
@@ -56,7 +57,8 @@ extension Kernels {
           to.initializeElement(at: count, to: y(member.workspace.pointee))
           count += 1
         }
-        multiply(map, from.baseAddress!, into: to.baseAddress!, count: count)
+        multiply(
+          map, from.baseAddress!, into: to.baseAddress!, count: count, backwards: backwards)
       }
     }
   }

@@ -114,6 +114,13 @@ package struct Weights: ~Copyable, Sendable {
     }
   }
 
+  /// The largest of what `size` gives for the rows of a tensor; 0 where it has none.
+  func largest(_ tensor: Tensor, _ size: (UnsafeBufferPointer<Float>) -> Double) -> Double {
+    var largest = 0.0
+    readChunks(of: tensor) { largest = max(largest, size($0)) }
+    return largest
+  }
+
   /// A map as the kernels take it, valid as long as the weights.
   func map(_ linear: Linear) -> LinearMap {
     LinearMap(

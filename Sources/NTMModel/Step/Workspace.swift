@@ -7,8 +7,13 @@ public struct Workspace: ~Copyable, @unchecked Sendable {
   let owner: ObjectIdentifier
 
   /// The state that a step builds; it changes places with the caller's when the step succeeds, so
-  /// that a step which fails has touched nothing.
+  /// that a step which fails has touched nothing. Its memory is not used where `isInPlace`.
   var next: State
+  /// The step that is being taken cannot be refused any more, and has written its memory over the one
+  /// before it.
+  var isInPlace = false
+  /// The next step goes through the weights from their end.
+  var goesBackwards = false
 
   /// What heads that are computed together read and write.
   let headReads: UnsafeMutablePointer<HeadRead>
