@@ -10,11 +10,16 @@ struct HeadActivations: Sendable {
 
   private struct Numbers {
     let function: Activation
-    var places: [Int] = []
+    /// In `places`.
+    let range: Range<Int>
   }
 
+  // Lists are gone through by their indices: an iterator would count references, which all threads
+  // that step the model share.
   private let vectors: [Vector]
   private let numbers: [Numbers]
+  /// Where the single numbers are, those of each function together.
+  private let places: [Int]
   private let sharpenings: [Int]
   private let shifts: [Range<Int>]
   private let shift: Shift?
@@ -26,12 +31,9 @@ struct HeadActivations: Sendable {
   init(_ heads: [HeadParameters], _ dialect: Dialect, kernels: Kernels) {
     let addressing = dialect.addressing
     var vectors: [Vector] = []
-    var numbers: [Numbers] = []
+    var placesOf: [Activation: [Int]] = [:]
     func add(_ places: [Int], _ function: Activation?) {
-      guard let function, !places.isEmpty else { return }
-      let index = numbers.firstIndex { $0.function == function } ?? numbers.count
-      if index == numbers.count { numbers.append(Numbers(function: function)) }
-      numbers[index].places += places
+      if let function { placesOf[function, default: []] += places }
     }
     func add(_ range: Range<Int>?, _ function: Activation?) {
       if let range, let function { vectors.append(Vector(function: function, range: range)) }
@@ -46,7 +48,16 @@ struct HeadActivations: Sendable {
       add(head.shift.map(Array.init) ?? [], addressing.shift?.function)
     }
     self.vectors = vectors
+    var (numbers, places) = ([Numbers](), [Int]())
+    for function in Activation.allCases {
+      let start = places.count
+      places += placesOf[function] ?? []
+      if places.count > start {
+        numbers.append(Numbers(function: function, range: start..<places.count))
+      }
+    }
     self.numbers = numbers
+    self.places = places
     sharpenings = heads.compactMap(\.sharpening)
     shifts = heads.compactMap(\.shift)
     shift = addressing.shift
@@ -55,31 +66,32 @@ struct HeadActivations: Sendable {
 
   /// Of all heads, in the same places. A continuous shift becomes its displacement in rows.
   func apply(_ raw: UnsafePointer<Float>, _ values: UnsafeMutablePointer<Float>) {
-    for vector in vectors {
-      let start = vector.range.lowerBound
-      kernels.apply(vector.function, raw + start, values + start, count: vector.range.count)
+    for index in vectors.indices {
+      let (function, range) = (vectors[index].function, vectors[index].range)
+      let start = range.lowerBound
+      kernels.apply(function, raw + start, values + start, count: range.count)
     }
-    for numbers in numbers {
-      for place in numbers.places { values[place] = raw[place] }
-    }
+    for index in places.indices { values[places[index]] = raw[places[index]] }
     if case .taps(_, let activation) = shift {
-      for range in shifts { Self.prepare(activation, values, range) }
+      for index in shifts.indices { Self.prepare(activation, values, shifts[index]) }
     }
-    for numbers in numbers { apply(numbers, values) }
-    for place in sharpenings { values[place] += 1 }
-    for range in shifts { finishShift(values, range) }
+    for index in numbers.indices { apply(numbers[index], values) }
+    for index in sharpenings.indices { values[sharpenings[index]] += 1 }
+    for index in shifts.indices { finishShift(values, shifts[index]) }
   }
 
   private func apply(_ numbers: Numbers, _ values: UnsafeMutablePointer<Float>) {
     withUnsafeTemporaryAllocation(of: Float.self, capacity: Self.room) { room in
       let gathered = room.baseAddress!
-      for first in stride(from: 0, to: numbers.places.count, by: Self.room) {
-        let count = min(Self.room, numbers.places.count - first)
+      for first in stride(
+        from: numbers.range.lowerBound, to: numbers.range.upperBound, by: Self.room)
+      {
+        let count = min(Self.room, numbers.range.upperBound - first)
         for index in 0..<count {
-          (gathered + index).initialize(to: values[numbers.places[first + index]])
+          (gathered + index).initialize(to: values[places[first + index]])
         }
         kernels.apply(numbers.function, gathered, gathered, count: count)
-        for index in 0..<count { values[numbers.places[first + index]] = gathered[index] }
+        for index in 0..<count { values[places[first + index]] = gathered[index] }
       }
     }
   }

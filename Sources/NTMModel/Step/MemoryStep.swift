@@ -4,7 +4,6 @@ package struct MemoryStep: Sendable {
   package let heads: [HeadParameters]
   package let addressing: AddressingStep
   private let activations: HeadActivations
-  private let writers: Int
   private let kernels: Kernels
 
   package init(_ configuration: Configuration, kernels: Kernels) {
@@ -13,7 +12,6 @@ package struct MemoryStep: Sendable {
     heads = configuration.headParameters
     addressing = AddressingStep(configuration, kernels: kernels)
     activations = HeadActivations(heads, configuration.dialect, kernels: kernels)
-    writers = configuration.heads.count { $0.writes }
   }
 
   /// Turns the raw parameters of all heads into what they mean.
@@ -36,16 +34,13 @@ package struct MemoryStep: Sendable {
   }
 
   /// Writes w_t, r_t and M_t into `workspace.next`; or M_t over the memory of `state`, which takes half
-  /// as much of the caches, where `isCertain` has seen that nothing can go wrong any more.
+  /// as much of the caches, where it is certain that the step will be taken.
   ///
-  /// - Parameters:
-  ///   - parameter: the largest |p| of the heads' parameters
-  ///   - isCertain: takes bounds of |w_t|, |r_t| and |M_t|
+  /// - Parameter parameter: the largest |p| of the heads' parameters
   /// - Returns: whether all of M_t is finite; weightings and reads are the caller's to check, where the
   ///   memory is not written in place.
   func run(
-    state: inout State, workspace: inout Workspace, parameter: Float,
-    isCertain: (Bounds, borrowing Workspace) -> Bool
+    state: inout State, workspace: inout Workspace, parameter: Float, certainty: StepCertainty
   ) -> Bool {
     var memory = UnsafePointer(state.pointer(state.layout.memory))
     var next = workspace.next.pointer(state.layout.memory)
@@ -57,7 +52,7 @@ package struct MemoryStep: Sendable {
       let end = endOfGroup(first)
       address(first..<end, memory, state: state, workspace: &workspace)
       // Where there are more groups, they may still find something that is not finite.
-      if end - first == heads.count, isCertain(bounds(workspace, parameter), workspace) {
+      if end - first == heads.count, certainty.isGiven(workspace, parameter) {
         workspace.isInPlace = true
         next = state.pointer(state.layout.memory)
       }
@@ -73,35 +68,6 @@ package struct MemoryStep: Sendable {
     }
     precondition(isFinite || !workspace.isInPlace, "a certain step has no finite memory")
     return isFinite
-  }
-
-  /// What no value of a step exceeds, whatever its sign; not finite where one of them may not be. In
-  /// double precision, so that the bounds themselves do not overflow.
-  struct Bounds {
-    let weightings: Double
-    let reads: Double
-    let memory: Double
-  }
-
-  /// From the largest weight, row and parameter of heads that have all been addressed.
-  private func bounds(_ workspace: borrowing Workspace, _ parameter: Float) -> Bounds {
-    func largest(_ values: UnsafePointer<Float>, _ count: Int) -> Double {
-      Double(kernels.largest(values, count: count))
-    }
-    let layout = workspace.next.layout
-    let weight = largest(
-      workspace.next.pointer(layout.weightings), layout.reads.offset - layout.weightings.offset)
-    // |M(i, j)| ≤ |M(i) + offset| + offset
-    let before =
-      largest(workspace.squares, addressing.shape.paddedRows).squareRoot()
-      + Double(addressing.addressing.similarity.offset.magnitude)
-    // |M (1 − w e) + w a|, for one head after another or all at once.
-    var memory = before
-    let change = weight * Double(parameter)
-    for _ in 0..<writers { memory = memory * (1 + change) + change }
-    return Bounds(
-      weightings: weight, reads: Double(addressing.shape.paddedRows) * weight * before,
-      memory: memory)
   }
 
   /// Where the heads from `first` on end that address the same memory.

@@ -15,8 +15,7 @@ public final class Model: Sendable {
   private let controller: ControllerStep
   let memory: MemoryStep
   private let kernels: Kernels
-  /// The largest sum of a row of |W|, and the largest |b|, of the output's map.
-  private let outputGain: (weights: Double, bias: Double)
+  private let certainty: StepCertainty
 
   /// - Parameters:
   ///   - configuration: a valid one
@@ -31,10 +30,7 @@ public final class Model: Sendable {
     stateLayout = start.layout
     controller = ControllerStep(configuration: configuration, kernels: kernels)
     memory = MemoryStep(configuration, kernels: kernels)
-    outputGain = (
-      weights.largest(weights.layout.output.weight) { $0.reduce(0) { $0 + Double($1.magnitude) } },
-      weights.largest(weights.layout.output.bias) { Double($0.map(\.magnitude).max() ?? 0) }
-    )
+    certainty = StepCertainty(configuration, weights, stateLayout, kernels)
     self.weights = weights
     self.start = start
   }
@@ -155,11 +151,11 @@ public final class Model: Sendable {
     }
     guard
       memory.run(
-        state: &state, workspace: &workspace, parameter: parameter, isCertain: isCertain)
+        state: &state, workspace: &workspace, parameter: parameter, certainty: certainty)
     else { throw .nonFiniteResult(.memory) }
-    guard workspace.isInPlace || areFinite(workspace.next, from: stateLayout.weightings) else {
-      throw .nonFiniteResult(.weightings)
-    }
+    guard
+      workspace.isInPlace || kernels.areFinite(workspace.next, from: stateLayout.weightings.offset)
+    else { throw .nonFiniteResult(.weightings) }
     guard configuration.dialect.output.source == .hiddenAndReads else { return }
     let columns = configuration.memory.columns
     let reads = workspace.outputInput + configuration.controller.units
@@ -167,26 +163,6 @@ public final class Model: Sendable {
       (reads + read * columns).update(
         from: workspace.next.pointer(stateLayout.reads, read), count: columns)
     }
-  }
-
-  /// Whether a part of a state and all behind it are finite.
-  private func areFinite(_ state: borrowing State, from part: StateLayout.Part) -> Bool {
-    kernels.areFinite(
-      state.buffer.base + part.offset, count: stateLayout.bufferCount - part.offset)
-  }
-
-  /// Whether a step whose heads are addressed is sure to be taken: all numbers that are still to come
-  /// are finite for their sizes alone.
-  private func isCertain(_ bounds: MemoryStep.Bounds, _ workspace: borrowing Workspace) -> Bool {
-    guard configuration.dialect.output.activation != .exp,
-      areFinite(workspace.next, from: stateLayout.hidden)
-    else { return false }
-    let hidden = kernels.largest(workspace.outputInput, count: configuration.controller.units)
-    let logits = outputGain.weights * max(Double(hidden), bounds.reads) + outputGain.bias
-    // Far enough from the largest for what rounding adds. NaN is not below it either.
-    let limit = Double(Float.greatestFiniteMagnitude) / 4
-    return bounds.weightings < limit && bounds.reads < limit && bounds.memory < limit
-      && logits < limit
   }
 
   /// The step is taken: its state becomes that of the caller.

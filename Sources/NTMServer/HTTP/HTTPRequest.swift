@@ -177,6 +177,15 @@ public struct HTTPRequest: Sendable {
     }
   }
 
+  /// An empty body for the reply, with the room of one before it, so that nothing has to be allocated
+  /// for one that is no longer. To be asked for once.
+  func emptyBody() -> [UInt8] {
+    switch source {
+    case .live(let record): record.lendBody()
+    case .made: []
+    }
+  }
+
   /// The bytes of the body.
   public var bodyCount: Int {
     switch source {

@@ -96,10 +96,10 @@ extension EventLoop {
     let stream = record.stream
     if stream != nil { streams[ObjectIdentifier(record)] = nil }
     if record.phase == .answered {
+      let sent = stream?.sent ?? (record.isHead ? 0 : record.responseBody.count)
+      let duration = monotonicNanoseconds() - record.started
       handler.completed(
-        HTTPRequest(record), status: record.status,
-        responseBytes: stream?.sent ?? (record.isHead ? 0 : record.responseBody.count),
-        duration: monotonicNanoseconds() - record.started)
+        HTTPRequest(record), status: record.status, responseBytes: sent, duration: duration)
     }
     record.client.waits()
     record.detach()

@@ -24,6 +24,7 @@ final class RequestRecord: @unchecked Sendable {
   private var liveConnection: MicroHTTPD.Connection?
   /// Of the loop's thread alone. Not counted: a connection outlives its requests.
   private(set) unowned(unsafe) var client: ConnectionRecord
+  private var clientHead: RequestHead
   /// Zero-terminated, in the connection's memory: valid while the connection is.
   private(set) var methodText: UnsafePointer<CChar>
   private(set) var path: UnsafePointer<CChar>
@@ -59,6 +60,9 @@ final class RequestRecord: @unchecked Sendable {
   /// Of what is answered.
   @exclusivity(unchecked) var status = 0
   @exclusivity(unchecked) var responseBody: [UInt8] = []
+  /// What `lendBody` gives.
+  @exclusivity(unchecked) private var spareBody: [UInt8] = []
+  @exclusivity(unchecked) private var isBodyLent = false
   @exclusivity(unchecked) var stream: StreamBuffer?
   @exclusivity(unchecked) var notes = RequestNotes()
 
@@ -67,6 +71,7 @@ final class RequestRecord: @unchecked Sendable {
     path: UnsafePointer<CChar>, needsHost: Bool, loop: EventLoop
   ) {
     self.client = client
+    clientHead = client.head
     self.loop = loop
     methodText = method
     self.path = path
@@ -81,6 +86,7 @@ final class RequestRecord: @unchecked Sendable {
   ) {
     liveConnection = connection
     self.client = client
+    clientHead = client.head
     methodText = method
     self.method = HTTPMethod(method)
     self.path = path
@@ -88,17 +94,13 @@ final class RequestRecord: @unchecked Sendable {
     started = monotonicNanoseconds()
   }
 
-  /// Bytes of room for a body that are kept for the next one.
+  /// Bytes of room for a body, or that of a response, that are kept for the next one.
   private static let keptCapacity = 64 << 10
 
   /// Forgets the request, when it is completed and nobody holds this.
   func forget() {
     phase = .receiving
-    if body.capacity <= Self.keptCapacity {
-      body.removeAll(keepingCapacity: true)
-    } else {
-      body = []
-    }
+    Self.empty(&body)
     bodyFile = nil
     isSpooled = false
     bodyLimit = 0
@@ -110,9 +112,25 @@ final class RequestRecord: @unchecked Sendable {
     reply = nil
     isEncoded = false
     status = 0
+    if isBodyLent {
+      Self.empty(&responseBody)
+      swap(&spareBody, &responseBody)
+      isBodyLent = false
+    }
     responseBody = []
     stream = nil
     notes = RequestNotes()
+  }
+
+  private static func empty(_ body: inout [UInt8]) {
+    if body.capacity <= keptCapacity { body.removeAll(keepingCapacity: true) } else { body = [] }
+  }
+
+  /// An empty body for the response, with room that one before had.
+  func lendBody() -> [UInt8] {
+    isBodyLent = true
+    defer { spareBody = [] }
+    return spareBody
   }
 
   private static let usedTooLate = "an HTTPRequest was used after its response was complete"
@@ -128,7 +146,7 @@ final class RequestRecord: @unchecked Sendable {
   /// The request's headers and query.
   var head: RequestHead {
     precondition(liveConnection != nil, Self.usedTooLate)
-    return client.head
+    return clientHead
   }
 
   var isHead: Bool { method == .head }

@@ -145,7 +145,7 @@ struct InferenceRoutes: Sendable {
         "the outputs of \(inputs.count) steps may be longer than \(maxReply) bytes: send fewer at "
           + "once, or ask for fewer outputs")
     }
-    let job = Job(request: request, model: model, inputs: inputs)
+    let job = Job(request: request, model: model, inputs: .list(inputs))
     let isCheap = model.isCheap(steps: inputs.count, resultBytes: largest / inputs.count)
     let place: Session.Place = isCheap ? .loop : .worker
     if let key, let running {
@@ -200,7 +200,7 @@ struct InferenceRoutes: Sendable {
   private struct Job: Sendable {
     let request: InferenceRequest
     let model: ServedModel
-    let inputs: [[Float]]
+    let inputs: StepInputs
     /// Monotonic nanoseconds.
     let read = monotonicNanoseconds()
 

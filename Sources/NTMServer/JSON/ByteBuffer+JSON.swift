@@ -71,11 +71,12 @@ extension ByteBuffer {
 
   /// Elements between brackets, with commas.
   mutating func appendList(
-    _ indices: some Sequence<Int>, _ element: (inout ByteBuffer, Int) -> Void
+    _ indices: some Sequence<Int>, where isIn: (Int) -> Bool = { _ in true },
+    _ element: (inout ByteBuffer, Int) -> Void
   ) {
     append(UInt8(ascii: "["))
     var isFirst = true
-    for index in indices {
+    for index in indices where isIn(index) {
       if !isFirst { append(UInt8(ascii: ",")) }
       isFirst = false
       element(&self, index)

@@ -19,6 +19,11 @@ struct ByteBuffer: ~Copyable {
     [UInt8](UnsafeBufferPointer(start: base + start, count: count - start))
   }
 
+  /// Appends all of it to bytes that have room already, perhaps.
+  func copy(to bytes: inout [UInt8]) {
+    bytes.append(contentsOf: UnsafeBufferPointer(start: base, count: count))
+  }
+
   mutating func removeAll() { count = 0 }
 
   /// Takes back what was written since there were `start` bytes.

@@ -1,13 +1,5 @@
 import Synchronization
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 /// Counters that every thread may add to without holding up another. Each is there several times:
 /// threads add to different copies, mostly, and whoever reads adds the copies up.
 ///
@@ -71,14 +63,5 @@ final class CounterCells: @unchecked Sendable {
     }
   }
 
-  /// A thread's name is an address, of which the upper bits of a product with an odd number depend
-  /// on all bits (Knuth, The Art of Computer Programming, section 6.4).
-  private static var threadCopy: Int {
-    #if canImport(Darwin)
-      let thread = UInt64(UInt(bitPattern: pthread_self()))
-    #else
-      let thread = UInt64(UInt(pthread_self()))
-    #endif
-    return Int((thread &* 0x9E37_79B9_7F4A_7C15) >> 61)
-  }
+  private static var threadCopy: Int { ThreadNumber.current % copies }
 }

@@ -8,6 +8,8 @@ public final class ServedModel: Sendable {
   public var description: ModelFile.Description { described.withLock { $0 } }
   /// Bytes of a session's state.
   public var stateBytes: Int { model.stateLayout.byteCount }
+  /// By which the length of a result is known.
+  let resultShape: ResultShape
   /// Numbers that were trained. Counting them takes as long as a part of a step.
   private let parameterCount: Int
   /// SHA-256 of configuration and numbers, in hexadecimal.
@@ -19,7 +21,7 @@ public final class ServedModel: Sendable {
   let metrics: StepMetrics
   /// Of the Open Inference Protocol's requests.
   let statistics = InferenceStatistics()
-  private let idle = Lock<[StepRoom]>([])
+  private let rooms = StepRooms()
 
   public convenience init(name: String, file: ModelFile) {
     self.init(name: name, file: file, metrics: StepMetrics())
@@ -29,6 +31,7 @@ public final class ServedModel: Sendable {
     self.name = name
     model = file.model
     described = Lock(file.description)
+    resultShape = ResultShape(file.model.configuration)
     parameterCount = file.model.parameterCount
     digest = file.model.digest()
     stepsPerBase = Self.stepsPerBase(file.model)
@@ -75,17 +78,22 @@ public final class ServedModel: Sendable {
   func withRoom<Result>(
     _ body: (StepRoom) throws(Problem) -> Result
   ) throws(Problem) -> Result {
-    let room: StepRoom
-    if let free = idle.withLock({ $0.popLast() }) {
-      room = free
-    } else {
-      do throws(AllocationError) { room = try makeRoom() } catch {
-        throw Problem(.limitReached, "the machine has no memory for a step: \(error)")
-      }
-    }
-    defer { idle.withLock { $0.append(room) } }
+    let room = try takeRoom()
+    defer { putBack(room) }
     return try body(room)
   }
+
+  /// Room for steps, to be put back.
+  ///
+  /// - Throws: `Problem` 503 where the machine has no memory for it.
+  func takeRoom() throws(Problem) -> StepRoom {
+    if let room = rooms.take() { return room }
+    do throws(AllocationError) { return try makeRoom() } catch {
+      throw Problem(.limitReached, "the machine has no memory for a step: \(error)")
+    }
+  }
+
+  func putBack(_ room: StepRoom) { rooms.putBack(room) }
 }
 
 extension ServedModel {
@@ -144,7 +152,7 @@ extension ServedModel {
   /// - Throws: `Problem` 422 where a number would not be finite, or 503 where the machine has no
   ///   memory; nothing is changed then.
   func take(
-    _ inputs: [[Float]], _ name: String?, _ content: inout Session.Content, _ room: StepRoom,
+    _ inputs: StepInputs, _ name: String?, _ content: inout Session.Content, _ room: StepRoom,
     _ record: inout StepRecord, in group: StepGroup? = nil,
     each: (Int, borrowing Session.Content) -> Void
   ) throws(Problem) {
@@ -172,18 +180,5 @@ extension ServedModel {
     } catch {
       throw Problem(.limitReached, "the machine has no memory for \(purpose): \(error)")
     }
-  }
-}
-
-/// What a thread needs to step a model and write down the result; reused from step to step.
-final class StepRoom {
-  var workspace: Workspace
-  /// x of the last step.
-  fileprivate(set) var input: [Float]
-  var text = ByteBuffer()
-
-  fileprivate init(_ served: ServedModel) throws(AllocationError) {
-    workspace = try served.model.makeWorkspace()
-    input = []
   }
 }

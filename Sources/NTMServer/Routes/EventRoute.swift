@@ -12,8 +12,7 @@ struct EventRoute: Sendable {
     _ = try MediaType.preferred(of: [.eventStream], for: request)
     let fields = try StepFields(query: request)
     let last = try Self.lastEvent(request)
-    let writer = StepResultWriter(model: session.model, session: session.id, fields: fields)
-    let largest = writer.largestResult
+    let largest = fields.largestResult(of: session.model)
     guard largest <= maxReply else {
       throw Problem(
         .tooMuch,

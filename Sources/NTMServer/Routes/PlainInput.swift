@@ -12,28 +12,30 @@ struct PlainInput {
   private let text: UnsafeBufferPointer<UInt8>
   private var position = 0
 
-  /// - Parameter size: values that the model takes
-  /// - Returns: nil for any other body, be it right or wrong, which is then to be read as JSON
-  static func read(_ body: [UInt8], size: Int) -> [Float]? {
+  /// - Parameters:
+  ///   - size: values that the model takes
+  ///   - input: what is in it makes room for them
+  /// - Returns: false for any other body, be it right or wrong, which is then to be read as JSON
+  static func read(_ body: borrowing [UInt8], size: Int, into input: inout [Float]) -> Bool {
     body.withUnsafeBufferPointer { text in
       var reader = PlainInput(text: text)
-      return reader.input(size)
+      input.removeAll(keepingCapacity: true)
+      input.reserveCapacity(size)
+      return reader.read(size, into: &input)
     }
   }
 
   private init(text: UnsafeBufferPointer<UInt8>) { self.text = text }
 
-  private mutating func input(_ size: Int) -> [Float]? {
-    guard take("{"), take("\"input\""), take(":"), take("[") else { return nil }
-    var input: [Float] = []
-    input.reserveCapacity(size)
+  private mutating func read(_ size: Int, into input: inout [Float]) -> Bool {
+    guard take("{"), take("\"input\""), take(":"), take("[") else { return false }
     repeat {
-      guard input.count < size, let value = number() else { return nil }
+      guard input.count < size, let value = number() else { return false }
       input.append(value)
     } while take(",")
-    guard input.count == size, take("]"), take("}") else { return nil }
+    guard input.count == size, take("]"), take("}") else { return false }
     skipSpace()
-    return position == text.count ? input : nil
+    return position == text.count
   }
 
   private mutating func skipSpace() {

@@ -1,5 +1,5 @@
 /// Writes the reply to a request for steps into a room's text, step by step.
-struct StepReply {
+struct StepReply: ~Copyable {
   private let writer: StepResultWriter
   private let form: MediaType
   /// Whether the results stand in an object's list.
@@ -9,7 +9,7 @@ struct StepReply {
   init(_ request: StepRequest, _ form: MediaType, _ session: Session, _ room: StepRoom) {
     writer = StepResultWriter(session, request.fields, form)
     self.form = form
-    isObject = request.isList && form == .json
+    isObject = request.inputs.isList && form == .json
     room.text.removeAll()
     if isObject { room.text.append("{\"steps\":[") }
   }
@@ -21,9 +21,11 @@ struct StepReply {
     writer.write(content, room)
   }
 
-  func response(_ room: StepRoom) -> HTTPResponse {
+  /// - Parameter body: an empty one, whose room is used
+  func response(_ room: StepRoom, in body: consuming [UInt8] = []) -> HTTPResponse {
     if isObject { room.text.append("]}") }
-    return HTTPResponse(stepsAs: form, room.text.bytes)
+    room.text.copy(to: &body)
+    return HTTPResponse(stepsAs: form, body)
   }
 }
 

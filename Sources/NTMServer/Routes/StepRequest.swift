@@ -3,18 +3,14 @@ import NTMModel
 /// Steps that a client asks for: the body of `POST /sessions/{id}/step`, or an element of that of
 /// `POST /step`.
 struct StepRequest: Sendable {
-  /// x of each step to take.
-  let inputs: [[Float]]
-  /// Whether they came as `inputs`: the reply is a list then.
-  let isList: Bool
+  let inputs: StepInputs
   let fields: StepFields
   /// The number that the client expects the first of the steps to have.
   let firstStep: Int?
 
   /// One whose fields are known.
-  init(inputs: [[Float]], isList: Bool, fields: StepFields, firstStep: Int?) {
+  init(inputs: StepInputs, fields: StepFields, firstStep: Int?) {
     self.inputs = inputs
-    self.isList = isList
     self.fields = fields
     self.firstStep = firstStep
   }
@@ -22,16 +18,19 @@ struct StepRequest: Sendable {
   /// The names of the fields.
   static let names = ["input", "inputs", "step"] + StepFields.names
 
+  /// - Parameter spare: an array whose room is used for the input
   /// - Throws: `Problem` 400 where the body is not what it should be, 422 where an input has a
   ///   wrong size or a value that float32 does not have. Every input is checked.
   init(
-    _ body: [UInt8], for model: ServedModel, fields standard: StepFields
+    _ body: borrowing [UInt8], for model: borrowing ServedModel, fields standard: StepFields,
+    reusing spare: consuming [Float] = []
   ) throws(Problem) {
-    if let input = PlainInput.read(body, size: model.model.configuration.inputSize) {
-      self.init(inputs: [input], isList: false, fields: standard, firstStep: nil)
+    if PlainInput.read(body, size: model.model.configuration.inputSize, into: &spare) {
+      self.init(inputs: .one(spare), fields: standard, firstStep: nil)
       return
     }
-    try self.init(JSONValue(body: body).fields(Self.names), for: model, fields: standard)
+    try self.init(
+      JSONValue(body: copy body).fields(Self.names), for: copy model, fields: standard)
   }
 
   /// - Parameters:
@@ -42,15 +41,13 @@ struct StepRequest: Sendable {
   ) throws(Problem) {
     switch (body["input"], body["inputs"]) {
     case (let input?, nil):
-      inputs = [try Self.input(input, name: "input", for: model)]
-      isList = false
+      inputs = .one(try Self.input(input, name: "input", for: model))
     case (nil, let list?):
       var inputs: [[Float]] = []
       for (index, input) in try list.list("inputs").enumerated() {
         inputs.append(try Self.input(input, name: "inputs[\(index)]", for: model))
       }
-      self.inputs = inputs
-      isList = true
+      self.inputs = .list(inputs)
     case (nil, nil):
       throw Problem(.malformedRequest, "the body has neither \"input\" nor \"inputs\"")
     case (_?, _?):
@@ -67,7 +64,7 @@ struct StepRequest: Sendable {
     let numbers = inputs.map { input in
       input.flatMap { value in withUnsafeBytes(of: value.bitPattern) { Array($0) } }
     }
-    let wanted = [isList ? 1 : 0, fields.rawValue].flatMap { number in
+    let wanted = [inputs.isList ? 1 : 0, fields.rawValue].flatMap { number in
       withUnsafeBytes(of: number) { Array($0) }
     }
     return Fingerprint([wanted, Array(form.rawValue.utf8)] + numbers)
@@ -111,5 +108,38 @@ struct StepRequest: Sendable {
         .notFinite, "\(name())[\(index)] is beyond the largest float32, 3.4028235e38")
     }
     return input
+  }
+}
+
+/// x of each step of a request, in the form in which they came. One alone is in no list, whose making
+/// a request by the thousand per second would notice.
+enum StepInputs: Sendable, RandomAccessCollection {
+  /// As `input`.
+  case one([Float])
+  /// As `inputs`: the reply is a list then.
+  case list([[Float]])
+
+  /// - Returns: nil where several are in no list
+  init?(_ inputs: [[Float]], isList: Bool) {
+    guard isList || inputs.count == 1 else { return nil }
+    self = isList ? .list(inputs) : .one(inputs[0])
+  }
+
+  var isList: Bool { if case .list = self { true } else { false } }
+
+  var startIndex: Int { 0 }
+
+  var endIndex: Int {
+    switch self {
+    case .one: 1
+    case .list(let inputs): inputs.count
+    }
+  }
+
+  subscript(index: Int) -> [Float] {
+    switch self {
+    case .one(let input): input
+    case .list(let inputs): inputs[index]
+    }
   }
 }

@@ -1,7 +1,7 @@
 import NTMModel
 
 /// Writes the results of steps, straight from the numbers.
-struct StepResultWriter {
+struct StepResultWriter: ~Copyable {
   /// How results stand one behind the other.
   enum Form {
     /// Objects; what is between them is the caller's.
@@ -17,8 +17,17 @@ struct StepResultWriter {
   let model: ServedModel
   /// The session's name; nil where there is none to tell.
   let session: String?
-  var fields = StepFields.standard
-  var form = Form.json
+  let fields: StepFields
+  let form: Form
+
+  init(
+    model: ServedModel, session: String?, fields: StepFields = .standard, form: Form = .json
+  ) {
+    self.model = model
+    self.session = session
+    self.fields = fields
+    self.form = form
+  }
 
   /// Writes the result of the step that `room` was just used for behind what its text has.
   func write(_ content: borrowing Session.Content, _ room: StepRoom) {
@@ -50,7 +59,6 @@ struct StepResultWriter {
     _ fields: StepFields, _ step: Int, _ input: [Float], _ state: borrowing State,
     _ workspace: borrowing Workspace, to text: inout ByteBuffer
   ) {
-    let heads = model.model.configuration.heads
     text.append(UInt8(ascii: "{"))
     if let session {
       text.append("\"session\":\"")
@@ -69,15 +77,11 @@ struct StepResultWriter {
     }
     if fields.names.contains(.readWeightings) {
       text.append(",\"read_weightings\":")
-      text.appendList(heads.indices.lazy.filter { heads[$0].reads }) { text, head in
-        append(state.weighting(head), fields, to: &text)
-      }
+      appendWeightings(of: state, fields, to: &text) { $0.reads }
     }
     if fields.names.contains(.writeWeightings) {
       text.append(",\"write_weightings\":")
-      text.appendList(heads.indices.lazy.filter { heads[$0].writes }) { text, head in
-        append(state.weighting(head), fields, to: &text)
-      }
+      appendWeightings(of: state, fields, to: &text) { $0.writes }
     }
     if fields.names.contains(.readVectors) {
       text.append(",\"read_vectors\":")
@@ -91,12 +95,26 @@ struct StepResultWriter {
     }
     if fields.names.contains(.heads) {
       text.append(",\"heads\":")
-      text.appendList(heads.indices) { text, head in
-        write(heads[head], model.model.head(head, in: workspace), fields, to: &text)
+      text.appendList(heads) { text, index in
+        write(head(index), model.model.head(index, in: workspace), fields, to: &text)
       }
     }
     text.append(UInt8(ascii: "}"))
   }
+
+  /// The weightings of some heads.
+  private func appendWeightings(
+    of state: borrowing State, _ fields: StepFields, to text: inout ByteBuffer,
+    where isWanted: (Head) -> Bool
+  ) {
+    text.appendList(
+      heads, where: { isWanted(head($0)) },
+      { text, index in append(state.weighting(index), fields, to: &text) })
+  }
+
+  private var heads: Range<Int> { model.model.configuration.heads.indices }
+
+  private func head(_ index: Int) -> Head { model.model.configuration.heads[index] }
 
   /// What a head was told: key k, strength β, gate g, sharpening γ, shift s, erase e, add a; what
   /// its model does not have is left out.
@@ -150,42 +168,5 @@ struct StepResultWriter {
         text.append(UInt8(ascii: "}"))
       }
     }
-  }
-
-  /// A sign, nine digits, a point, an exponent such as "e-36", and a comma.
-  private static let longestNumber = 16
-  /// A row and a comma.
-  private static let longestRow = 11
-  /// The names of a head's parameters, and those that are one number; or those of largest weights.
-  private static let longestHead = 192
-  /// All else: names, the session, the step.
-  private static let longestFrame = 256
-
-  /// At least the bytes of one result.
-  var largestResult: Int {
-    let configuration = model.model.configuration
-    let (rows, columns) = (configuration.memory.rows, configuration.memory.columns)
-    let taps = configuration.dialect.addressing.shift?.parameterCount ?? 0
-    // With brackets or quotes, and a comma behind them.
-    func list(_ count: Int) -> Int {
-      (fields.isBase64 ? ByteBuffer.base64Count(count) : count * Self.longestNumber) + 3
-    }
-    func weighting() -> Int {
-      guard let top = fields.top.map({ min($0, rows) }) else { return list(rows) }
-      return Self.longestHead + top * Self.longestRow + list(top)
-    }
-    var bytes = Self.longestFrame
-    if fields.names.contains(.input) { bytes += list(configuration.inputSize) }
-    if fields.names.contains(.output) { bytes += list(configuration.outputSize) }
-    for head in configuration.heads {
-      if fields.names.contains(.readWeightings), head.reads { bytes += weighting() }
-      if fields.names.contains(.writeWeightings), head.writes { bytes += weighting() }
-      if fields.names.contains(.readVectors), head.reads { bytes += list(columns) }
-      if fields.names.contains(.heads) {
-        bytes += Self.longestHead + 3 * list(columns) + list(taps)
-      }
-    }
-    if fields.names.contains(.memory) { bytes += rows * list(columns) }
-    return bytes
   }
 }

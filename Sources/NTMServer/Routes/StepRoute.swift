@@ -27,38 +27,70 @@ struct StepRoute: Sendable {
     let form = try MediaType.preferred(of: [.json, .csv], for: request)
     let body = request.body
     guard body.count <= Self.smallBody else {
-      return .later { completion in
-        completion.perform {
-          completion.refusing { () throws(Problem) in
-            let (request, _) = try read(body, form, fields, for: session)
-            session.answer(completion, .change, context.claim) { content throws(Problem) in
-              try apply(request, form, to: session, &content)
-            }
-          }
-        }
-      }
+      return readLater(body, form, fields, session, context.claim)
     }
-    let (steps, largestResult) = try read(body, form, fields, for: session)
-    if session.model.isCheap(steps: steps.inputs.count, resultBytes: largestResult),
+    return try step(context, body, form, fields, session, session.model)
+  }
+
+  /// Steps at once where that is cheap and the session is free. It takes the model because each look
+  /// for it in the session may count a reference that all threads share; and a room without
+  /// `withRoom`, whose closure would count all that it uses.
+  private func step(
+    _ context: Router.Context, _ body: [UInt8], _ form: MediaType, _ fields: StepFields,
+    _ session: Session, _ model: ServedModel
+  ) throws(Problem) -> HTTPOutcome {
+    let room = try model.takeRoom()
+    defer { model.putBack(room) }
+    let (steps, largestResult) = try read(body, form, fields, for: model, reusing: room.takeInput())
+    if model.isCheap(steps: steps.inputs.count, resultBytes: largestResult),
       let outcome = try session.runIfFree(
         .change, context.claim,
-        { content throws(Problem) in try apply(steps, form, to: session, &content) })
+        { content throws(Problem) in
+          try apply(steps, form, to: session, &content, room, context.request.emptyBody())
+        })
     {
       return outcome
     }
-    return .later { completion in
-      session.answer(completion, .change, context.claim) { content throws(Problem) in
+    return later(steps, form, session, context.claim)
+  }
+
+  /// Takes the steps when it is the request's turn. By itself, because what a closure holds for later is
+  /// counted even where it comes to nothing.
+  private func later(
+    _ steps: StepRequest, _ form: MediaType, _ session: Session, _ claim: KeyClaim?
+  ) -> HTTPOutcome {
+    .later { completion in
+      session.answer(completion, .change, claim) { content throws(Problem) in
         try apply(steps, form, to: session, &content)
       }
     }
   }
 
+  /// As `later`, where reading the body is long work already.
+  private func readLater(
+    _ body: [UInt8], _ form: MediaType, _ fields: StepFields, _ session: Session,
+    _ claim: KeyClaim?
+  ) -> HTTPOutcome {
+    .later { completion in
+      completion.perform {
+        completion.refusing { () throws(Problem) in
+          let (request, _) = try read(body, form, fields, for: session.model)
+          session.answer(completion, .change, claim) { content throws(Problem) in
+            try apply(request, form, to: session, &content)
+          }
+        }
+      }
+    }
+  }
+
+  /// - Parameter spare: an array whose room is used for an input
   /// - Returns: the request, and bytes that one of its results has at most
   private func read(
-    _ body: [UInt8], _ form: MediaType, _ fields: StepFields, for session: Session
+    _ body: [UInt8], _ form: MediaType, _ fields: StepFields, for model: ServedModel,
+    reusing spare: consuming [Float] = []
   ) throws(Problem) -> (StepRequest, largestResult: Int) {
-    let request = try StepRequest(body, for: session.model, fields: fields)
-    let largest = StepResultWriter(session, request.fields, form).largestResult
+    let request = try StepRequest(body, for: model, fields: fields, reusing: spare)
+    let largest = request.fields.largestResult(of: model)
     let most = max(1, maxReply / largest)
     guard request.inputs.count <= most else {
       throw Problem(
@@ -83,7 +115,7 @@ struct StepRoute: Sendable {
           + "\"step\" instead")
     }
     let type = try MediaType.preferred(of: [.jsonLines, .eventStream, .csv], for: request)
-    let stream = StepStream(session, request, StepResultWriter(session, fields, type), type) {
+    let stream = StepStream(session, request, fields, type) {
       sessions.forgetReply(&$0)
     }
     return .later { completion in
@@ -116,9 +148,7 @@ struct StepRoute: Sendable {
       bytes += Self.largestProblem
       switch item {
       case .success(let item):
-        let largest = StepResultWriter(
-          item.session, item.request.fields, .json
-        ).largestResult
+        let largest = item.request.fields.largestResult(of: item.session.model)
         bytes += item.request.inputs.count * largest
       case .failure(let problem): bytes += problem.detail.utf8.count
       }
@@ -221,25 +251,38 @@ struct StepRoute: Sendable {
 
   // MARK: One request, one session
 
-  /// Takes the steps and writes down what they gave. Where one is refused, the session is as it was
-  /// before the first. Steps that were just taken and are asked for again are not taken again.
-  ///
-  /// - Parameter group: of sessions that take a step together; nil for this one alone
+  /// As the other `apply`, in a room of the model's.
   private func apply(
     _ request: StepRequest, _ form: MediaType, to session: Session,
     _ content: inout Session.Content, in group: StepGroup? = nil
   ) throws(Problem) -> HTTPResponse {
+    try session.model.withRoom { room throws(Problem) in
+      try apply(request, form, to: session, &content, room, in: group)
+    }
+  }
+
+  /// Takes the steps and writes down what they gave. Where one is refused, the session is as it was
+  /// before the first. Steps that were just taken and are asked for again are not taken again.
+  ///
+  /// - Parameters:
+  ///   - body: an empty one for the reply
+  ///   - group: of sessions that take a step together; nil for this one alone
+  private func apply(
+    _ request: StepRequest, _ form: MediaType, to session: Session,
+    _ content: inout Session.Content, _ room: StepRoom, _ body: consuming [UInt8] = [],
+    in group: StepGroup? = nil
+  ) throws(Problem) -> HTTPResponse {
     guard let firstStep = request.firstStep else {
-      let response = try applyOnce(request, form, to: session, &content, in: group)
+      let response = try applyOnce(request, form, to: session, &content, room, body, in: group)
       sessions.forgetReply(&content)
       return response
     }
     let fingerprint = request.fingerprint(form)
     if let reply = try content.replay(firstStep, fingerprint, form) { return reply }
-    let response = try applyOnce(request, form, to: session, &content, in: group)
+    let response = try applyOnce(request, form, to: session, &content, room, body, in: group)
     keep(RepeatableReply(firstStep, request, form, response), in: &content)
     content.change.request = RequestMark(
-      firstStep: firstStep, isList: request.isList, fields: request.fields, form: form)
+      firstStep: firstStep, isList: request.inputs.isList, fields: request.fields, form: form)
     return response
   }
 
@@ -251,17 +294,16 @@ struct StepRoute: Sendable {
 
   private func applyOnce(
     _ request: StepRequest, _ form: MediaType, to session: Session,
-    _ content: inout Session.Content, in group: StepGroup?
+    _ content: inout Session.Content, _ room: StepRoom, _ body: consuming [UInt8],
+    in group: StepGroup?
   ) throws(Problem) -> HTTPResponse {
-    try session.model.withRoom { room throws(Problem) in
-      var reply = StepReply(request, form, session, room)
-      var record = session.stepRecord()
-      try session.model.take(
-        request.inputs, request.isList ? "inputs" : nil, &content, room, &record, in: group
-      ) { _, content in reply.add(content, room) }
-      session.took(request.inputs, &content, record)
-      return reply.response(room)
-    }
+    var reply = StepReply(request, form, session, room)
+    var record = session.stepRecord()
+    try session.model.take(
+      request.inputs, request.inputs.isList ? "inputs" : nil, &content, room, &record, in: group
+    ) { _, content in reply.add(content, room) }
+    session.took(request.inputs, &content, record)
+    return reply.response(room, in: body)
   }
 }
 

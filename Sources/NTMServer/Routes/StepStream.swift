@@ -29,13 +29,13 @@ final class StepStream: @unchecked Sendable {
   private static let sliceTime: UInt64 = 10_000_000
 
   init(
-    _ session: Session, _ request: HTTPRequest, _ writer: StepResultWriter, _ type: MediaType,
+    _ session: Session, _ request: HTTPRequest, _ fields: StepFields, _ type: MediaType,
     forgetReply: @escaping @Sendable (inout Session.Content) -> Void
   ) {
     self.session = session
     lines = request.bodyLines
     requestID = request.id
-    self.writer = writer
+    writer = StepResultWriter(session, fields, type)
     self.type = type
     self.forgetReply = forgetReply
   }
@@ -196,7 +196,7 @@ final class StepStream: @unchecked Sendable {
     var record = session.stepRecord()
     try session.model.step(line.input, &content, room, &record)
     writer.write(content, room)
-    session.took([line.input], &content, record)
+    session.took(.one(line.input), &content, record)
     applied += 1
   }
 

@@ -32,7 +32,7 @@ struct Router: Sendable {
 
   typealias Handler = @Sendable (Context) throws(Problem) -> HTTPOutcome
 
-  struct Route: Sendable {
+  final class Route: Sendable {
     let method: HTTPMethod
     /// Such as "/sessions/{id}/step".
     let pattern: String
@@ -55,8 +55,9 @@ struct Router: Sendable {
 
   let routes: [Route]
   private let patterns: PathPatterns
-  /// The routes of each pattern, from one of these indices to the next.
-  private let routesByPattern: [Route]
+  /// The routes of each pattern, from one of these indices to the next. Not counted, as all threads
+  /// would count the same: `routes` holds them.
+  private let routesByPattern: [Unmanaged<Route>]
   private let firstOfPattern: [Int]
   private let keys: IdempotencyStore
   private let isAtHand: @Sendable (Context) -> Bool
@@ -74,7 +75,7 @@ struct Router: Sendable {
     let patterns = Self.patterns(of: routes)
     self.patterns = PathPatterns(patterns)
     let byPattern = patterns.map { pattern in routes.filter { $0.pattern == pattern } }
-    routesByPattern = byPattern.flatMap { $0 }
+    routesByPattern = byPattern.joined().map(Unmanaged.passUnretained)
     firstOfPattern = byPattern.reduce(into: [0]) { $0.append($0.last! + $1.count) }
   }
 
@@ -99,8 +100,14 @@ struct Router: Sendable {
     var next = 0
     while let match = request.withPath({ patterns.match($0, from: next) }) {
       request.note { $0.route = match.index }
-      for index in routes(of: match.index) where routesByPattern[index].method == method {
-        return try run(routesByPattern[index], Context(request: request, path: match.path))
+      for index in routes(of: match.index) {
+        let outcome = routesByPattern[index]._withUnsafeGuaranteedRef { route in
+          route.method == method
+            ? Result { () throws(Problem) in
+              try run(route, Context(request: request, path: match.path))
+            } : nil
+        }
+        if let outcome { return try outcome.get() }
       }
       next = match.index + 1
     }
@@ -133,7 +140,9 @@ struct Router: Sendable {
     var allowed: [String] = []
     var next = 0
     while let match = request.withPath({ patterns.match($0, from: next) }) {
-      allowed += routes(of: match.index).map { routesByPattern[$0].method.name }
+      allowed += routes(of: match.index).map {
+        routesByPattern[$0]._withUnsafeGuaranteedRef { $0.method.name }
+      }
       next = match.index + 1
     }
     guard !allowed.isEmpty else {

@@ -19,9 +19,10 @@ extension Session {
       for input in inputs[..<firstRepeatable] { try retake(input, &content, room) }
       content.lastReply = nil
       guard let mark = last.request else { return }
-      let request = StepRequest(
-        inputs: Array(inputs[firstRepeatable...]), isList: mark.isList, fields: mark.fields,
-        firstStep: mark.firstStep)
+      guard let inputs = StepInputs(Array(inputs[firstRepeatable...]), isList: mark.isList) else {
+        throw .damaged(id, "the steps of its last request are not those of one")
+      }
+      let request = StepRequest(inputs: inputs, fields: mark.fields, firstStep: mark.firstStep)
       var reply = StepReply(request, mark.form, self, room)
       for input in request.inputs {
         try retake(input, &content, room)

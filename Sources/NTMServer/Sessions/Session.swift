@@ -163,7 +163,7 @@ final class Session: Sendable {
 extension Session {
   /// Steps have been taken: tells those who watch, and notes them for the store.
   func took(
-    _ inputs: [[Float]], _ content: inout Content, _ record: borrowing StepRecord
+    _ inputs: StepInputs, _ content: inout Content, _ record: borrowing StepRecord
   ) {
     let step = content.step
     events.publish(record) { self.step = step }

@@ -17,20 +17,20 @@ extension SessionTable {
 
   /// Whether the session that a path names can be found without waiting for a disk.
   func isAtHand(_ context: Router.Context) -> Bool {
-    if journal.keeps == .nothing || context.withParameter(0, inMemory) != nil { return true }
+    if journal.keeps == .nothing || inMemory(context) != nil { return true }
     // What can't be decoded is no session, and the handler says so.
     return (try? context.parameter(0)).map(isAtHand) ?? true
   }
 
-  private func inMemory(_ name: UnsafeRawBufferPointer) -> Session? {
-    SessionID.Bits(name).flatMap { directory[$0] }
+  private func inMemory(_ context: Router.Context) -> Session? {
+    context.withParameter(0) { SessionID.Bits($0) }.flatMap { directory[$0] }
   }
 
   /// The session that a path names.
   ///
   /// - Throws: as the other `find`.
   func find(_ context: Router.Context) throws(Problem) -> Session {
-    if let session = context.withParameter(0, inMemory) { return try session.unlessExpired() }
+    if let session = inMemory(context) { return try session.unlessExpired() }
     return try find(context.parameter(0))
   }
 

@@ -12,18 +12,17 @@ struct StepRecord: ~Copyable {
   /// - Parameters:
   ///   - fields: the choices that are watched
   ///   - writer: writes the results
-  init(_ fields: [StepFields], _ writer: StepResultWriter) {
-    self.writer = writer
+  init(_ fields: [StepFields], _ writer: consuming StepResultWriter) {
+    self.writer = consume writer
     records = fields.map { ($0, EventHistory()) }
   }
 
   /// Notes the step that `room` was just used for.
   mutating func add(_ content: borrowing Session.Content, _ room: StepRoom) {
     count += 1
-    guard let writer else { return }
     for index in records.indices {
       let start = room.text.count
-      writer.writeObject(records[index].fields, content, room)
+      writer!.writeObject(records[index].fields, content, room)
       records[index].texts.append(room.text.bytes(from: start))
       room.text.removeAll(from: start)
     }

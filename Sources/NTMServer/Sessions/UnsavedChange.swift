@@ -42,7 +42,7 @@ struct UnsavedChange: Sendable {
   /// Adds steps that were taken after the others.
   ///
   /// - Parameter last: the number of the last
-  mutating func add(_ inputs: [[Float]], last: Int) {
+  mutating func add(_ inputs: some Collection<[Float]>, last: Int) {
     if self.inputs.isEmpty { firstStep = last - inputs.count + 1 }
     self.inputs += inputs
     request = nil

@@ -4,6 +4,12 @@ import Testing
 
 /// The short way through the body of a step, beside the long one.
 struct PlainInputTests {
+  /// - Parameter spare: what is there before
+  private func short(_ body: [UInt8], size: Int, _ spare: [Float] = []) -> [Float]? {
+    var input = spare
+    return PlainInput.read(body, size: size, into: &input) ? input : nil
+  }
+
   private func long(_ body: [UInt8], size: Int) -> [Float]? {
     guard let fields = try? JSONValue(body: body).fields(["input"]),
       let input = try? fields["input"]?.vector("input"), input.count == size,
@@ -22,7 +28,8 @@ struct PlainInputTests {
     (#"{"in\u0070ut":[1,2,3]}"#, nil), ("", nil), ("{", nil),
   ])
   func isTakenWhereItIsAllThereIs(_ body: String, _ expected: [Float]?) {
-    #expect(PlainInput.read(Array(body.utf8), size: 3) == expected)
+    #expect(short(Array(body.utf8), size: 3) == expected)
+    #expect(short(Array(body.utf8), size: 3, [7, 8, 9, 10]) == expected)
   }
 
   /// Whatever it takes, the long way takes and gives the same.
@@ -41,7 +48,7 @@ struct PlainInputTests {
         default: body[place] = bytes.randomElement(using: &generator)!
         }
       }
-      let short = PlainInput.read(body, size: 4)
+      let short = short(body, size: 4)
       #expect(
         short == nil || short == long(body, size: 4), "\(String(decoding: body, as: UTF8.self))")
       if short != nil { taken += 1 }

@@ -50,7 +50,7 @@ struct StepResultWriterTests {
         let writer = StepResultWriter(model: served, session: SessionID.make())
         var text = ByteBuffer()
         writer.writeObject(fields, .max, input, state, workspace, to: &text)
-        let largest = StepResultWriter(model: served, session: nil, fields: fields).largestResult
+        let largest = fields.largestResult(of: served)
         #expect(
           text.count <= largest, "\(served.name) \(fields.rawValue): \(text.count) of \(largest)")
         _ = try JSONSerialization.jsonObject(with: Data(text.bytes))
