@@ -5,6 +5,9 @@ import Synchronization
 /// `@unchecked Sendable`: `daemon` and the variables that can be seen outside belong to the loop's
 /// thread from `run` on, and to the thread that starts the server before that. All else is constant
 /// or guards itself.
+///
+/// `@exclusivity(unchecked)` as in `RequestRecord`: for what each request or each round of the loop
+/// uses.
 final class EventLoop: @unchecked Sendable {
   struct Settings: Sendable {
     let limits: MicroHTTPD.Limits
@@ -23,9 +26,9 @@ final class EventLoop: @unchecked Sendable {
   private var daemon: MicroHTTPD.Daemon?
 
   /// Records for requests to come.
-  var spareRecords: [RequestRecord] = []
+  @exclusivity(unchecked) var spareRecords: [RequestRecord] = []
   /// Requests between their headers and their completion.
-  var activeRequests = 0
+  @exclusivity(unchecked) var activeRequests = 0
   /// No new connections, and no new requests on old ones.
   private(set) var isDraining = false
   /// The deadline has passed: nothing is begun any more.
@@ -35,13 +38,13 @@ final class EventLoop: @unchecked Sendable {
   /// The place of a connection between its admission and its beginning.
   var placeTaken: ConnectionLimits.Place?
   /// When to look next for requests that take too long (monotonic nanoseconds).
-  var nextSlowLook: UInt64 = 0
+  @exclusivity(unchecked) var nextSlowLook: UInt64 = 0
   /// For replies that are packed here.
   lazy var compressor = GzipCompressor()
   /// Requests that are answered by a stream, until their completion.
   var streams: [ObjectIdentifier: RequestRecord] = [:]
   /// When to look next for clients that have left (monotonic nanoseconds).
-  var nextLook: UInt64 = 0
+  @exclusivity(unchecked) var nextLook: UInt64 = 0
 
   /// Requests whose connection is suspended. It is resumed by whoever takes it out, inside this
   /// lock, so that it is resumed once and never after the daemon has been stopped. A `Monitor`

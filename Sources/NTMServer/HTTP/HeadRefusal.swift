@@ -64,10 +64,8 @@ extension EventLoop {
   private func hostError(_ head: RequestHead, isNeeded: Bool) -> String? {
     if head.count(of: .host) > 1 { return "Host is there twice" }
     guard let host = head[.host] else { return isNeeded ? "Host is missing" : nil }
-    for byte in host where !HostBytes.contains(byte) {
-      return "Host is no host: \(String(decoding: host, as: UTF8.self))"
-    }
-    return nil
+    return HostBytes.haveAll(of: host)
+      ? nil : "Host is no host: \(String(decoding: host, as: UTF8.self))"
   }
 
   /// What makes the body's length doubtful (RFC 9112, section 6); proxies may see another one.
@@ -95,7 +93,11 @@ private enum HostBytes {
     return bits
   }()
 
-  static func contains(_ byte: UInt8) -> Bool {
-    byte < 128 && (byte < 64 ? bits.0 : bits.1) >> (byte & 63) & 1 == 1
+  static func haveAll(of host: UnsafeRawBufferPointer) -> Bool {
+    let bits = bits
+    for byte in host where byte >= 128 || (byte < 64 ? bits.0 : bits.1) >> (byte & 63) & 1 == 0 {
+      return false
+    }
+    return true
   }
 }

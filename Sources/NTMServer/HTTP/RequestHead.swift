@@ -105,13 +105,24 @@ struct RequestHead: @unchecked Sendable {
   }
 
   private static func index(of name: UnsafeRawBufferPointer) -> Int? {
-    for index in 0..<count where names[index].utf8CodeUnitCount == name.count {
+    guard name.count <= longestName else { return nil }
+    var candidates = headersOfLength[name.count]
+    while candidates != 0 {
+      let index = candidates.trailingZeroBitCount
       if equalsIgnoringCase(name, names[index]) { return index }
+      candidates &= candidates - 1
     }
     return nil
   }
 
   private static let names = RequestHeader.allCases.map(\.name)
+  private static let longestName = 17
+  /// For each length of a name, a bit for each header whose name has it.
+  private static let headersOfLength = {
+    var headers = InlineArray<18, UInt32>(repeating: 0)
+    for (index, name) in names.enumerated() { headers[name.utf8CodeUnitCount] |= 1 << index }
+    return headers
+  }()
 
   private static func equalsIgnoringCase(
     _ name: UnsafeRawBufferPointer, _ known: StaticString
