@@ -175,11 +175,17 @@ class Bench:
 
     def load(self, what: str, who: str, server, script: str, connections: int,
              path: str = "") -> None:
-        figures, cpu = self.serve(server, script, connections, path)
-        self.note(what, who, "requests/s", figures.per_second)
-        self.note(what, who, "µs of CPU", cpu)
-        self.note(what, who, "µs p50", figures.p50)
-        self.note(what, who, "µs p99", figures.p99)
+        self.note_loads(what, who, [self.serve(server, script, connections, path)])
+
+    def note_loads(self, what: str, who: str, loads: list) -> None:
+        """The mean of what `serve` has given."""
+        def note(unit: str, value) -> None:
+            self.note(what, who, unit, statistics.mean(value(figures, cpu) for figures, cpu in loads))
+
+        note("requests/s", lambda figures, _: figures.per_second)
+        note("µs of CPU", lambda _, cpu: cpu)
+        note("µs p50", lambda figures, _: figures.p50)
+        note("µs p99", lambda figures, _: figures.p99)
 
     def serve(self, server, script: str, connections: int, path: str = ""):
         """What wrk measures, and microseconds of the server's processor for a request."""
@@ -193,10 +199,17 @@ class Bench:
     def compare_connections(self) -> None:
         """Many connections must not cost requests per second."""
         with self.running({"ntm": self.ntm}) as servers:
-            script = stepping(sessions(servers["ntm"], 512), FORMS["outputs only"])
+            server = servers["ntm"]
+            script = stepping(sessions(server, 512), FORMS["outputs only"])
             for self.figures.round in range(20):
-                for count in random.sample([16, 512], 2):
-                    self.load(f"{count} connections", "ntm", servers["ntm"], script, count)
+                # One before and after the other, so that neither gains by a machine whose speed
+                # drifts within the run.
+                order = random.sample([16, 512], 2)
+                loads = {count: [] for count in order}
+                for count in order + order[::-1]:
+                    loads[count].append(self.serve(server, script, count))
+                for count in order:
+                    self.note_loads(f"{count} connections", "ntm", loads[count])
 
     # Several steps in a request
 
