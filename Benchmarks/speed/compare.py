@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 
@@ -43,6 +44,24 @@ STEPS_TO_CHECK = 20
 TOLERANCE = 2e-4
 PARTS = ["steps", "rows", "http", "connections", "batches", "sessions", "start"]
 MARKS = re.compile(r"(<!-- bench -->\n).*(<!-- /bench -->)", re.S)
+
+
+class Load(NamedTuple):
+    """What wrk does with a server."""
+
+    what: str
+    who: str
+    server: object
+    script: str
+    connections: int
+    path: str = ""
+
+
+def mirrored(things) -> list:
+    """Each once before and once after the others, so that none gains by a machine whose speed
+    drifts meanwhile."""
+    order = random.sample(things, len(things))
+    return order + order[::-1]
 
 
 class Bench:
@@ -145,14 +164,19 @@ class Bench:
             with self.running(ceilings | {"probe": lambda: self.ceiling(15)}) as fixed:
                 for self.figures.round in range(self.options.rounds):
                     for form, query in FORMS.items():
-                        compared = servers | {"libmicrohttpd": fixed[form]}
                         for count in CONNECTIONS:
-                            for who in self.in_turn(compared):
-                                self.load(f"{form}, {count} connections", who, compared[who],
-                                          stepping(sessions(compared[who], count), query), count)
-                    compared = {"ntm": servers["ntm"], "libmicrohttpd": fixed["probe"]}
-                    for who in self.in_turn(compared):
-                        self.load("/livez, 16 connections", who, compared[who], "", 16, "/livez")
+                            loads = {
+                                who: Load(f"{form}, {count} connections", who, server,
+                                          stepping(sessions(server, count), query), count)
+                                for who, server in
+                                (servers | {"libmicrohttpd": fixed[form]}).items()}
+                            near = [loads.pop(who) for who in ("ntm", "libmicrohttpd")]
+                            for who in self.in_turn(loads):
+                                self.load([loads[who]])
+                            self.load(near)
+                    self.load([Load("/livez, 16 connections", who, server, "", 16, "/livez")
+                               for who, server in [("ntm", servers["ntm"]),
+                                                   ("libmicrohttpd", fixed["probe"])]])
 
     def check_http(self, servers: dict) -> dict[str, int]:
         """The length of a reply of ours in each form, when all have given the same numbers."""
@@ -174,19 +198,21 @@ class Bench:
         check("HTTP", traces)
         return sizes
 
-    def load(self, what: str, who: str, server, script: str, connections: int,
-             path: str = "") -> None:
-        self.note_loads(what, who, [self.serve(server, script, connections, path)])
+    def load(self, loads: list[Load]) -> None:
+        """Notes the means of two turns of each, or the one turn of one alone."""
+        results = [[] for _ in loads]
+        for index in mirrored(range(len(loads))) if len(loads) > 1 else [0]:
+            load = loads[index]
+            results[index].append(
+                self.serve(load.server, load.script, load.connections, load.path))
+        for load, pair in zip(loads, results):
+            def note(unit: str, value) -> None:
+                self.note(load.what, load.who, unit, statistics.mean(map(value, pair)))
 
-    def note_loads(self, what: str, who: str, loads: list) -> None:
-        """The mean of what `serve` has given."""
-        def note(unit: str, value) -> None:
-            self.note(what, who, unit, statistics.mean(value(figures, cpu) for figures, cpu in loads))
-
-        note("requests/s", lambda figures, _: figures.per_second)
-        note("µs of CPU", lambda _, cpu: cpu)
-        note("µs p50", lambda figures, _: figures.p50)
-        note("µs p99", lambda figures, _: figures.p99)
+            note("requests/s", lambda result: result[0].per_second)
+            note("µs of CPU", lambda result: result[1])
+            note("µs p50", lambda result: result[0].p50)
+            note("µs p99", lambda result: result[0].p99)
 
     def serve(self, server, script: str, connections: int, path: str = ""):
         """What wrk measures, and microseconds of the server's processor for a request."""
@@ -203,16 +229,18 @@ class Bench:
             server = servers["ntm"]
             script = stepping(sessions(server, 512), FORMS["outputs only"])
             for self.figures.round in range(20):
-                # One before and after the other, so that neither gains by a machine whose speed
-                # drifts within the run.
-                order = random.sample([16, 512], 2)
-                loads = {count: [] for count in order}
-                for count in order + order[::-1]:
-                    loads[count].append(self.serve(server, script, count))
-                for count in order:
-                    self.note_loads(f"{count} connections", "ntm", loads[count])
+                self.load([Load(f"{count} connections", "ntm", server, script, count)
+                           for count in (16, 512)])
 
     # Several steps in a request
+
+    def mean(self, measurements: list) -> None:
+        """Notes the means of two turns of each: a what, a unit and what measures it."""
+        values = {what: [] for what, _, _ in measurements}
+        for what, _, measure in mirrored(measurements):
+            values[what].append(measure())
+        for what, unit, _ in measurements:
+            self.note(what, "ntm", unit, statistics.mean(values[what]))
 
     def compare_batches(self) -> None:
         models = self.folder / "models"
@@ -231,14 +259,17 @@ class Bench:
             batches = stepping(alone, "", batch)
             steps = posting(step_body(together, trace_inputs()[0]))
             for self.figures.round in range(self.options.rounds):
-                # So that the server is never idle: to wake up costs as much as some steps.
-                _, cpu = self.serve(server, batches, len(alone))
-                self.note("step of 64 in one request", "ntm", "µs", cpu / 64)
-                self.note("bare step beside it", "ntm", "µs", running["A"].microseconds(1))
-                _, cpu = self.serve(server, steps, 1, "/step")
-                self.note("one POST /step for 64 sessions of B", "ntm", "ms of CPU", cpu / 1e3)
-                self.note("64 bare steps of B", "ntm", "ms of CPU",
-                          64 * running["B"].microseconds(1) / 1e3)
+                # Four sessions, so that the server is never idle: to wake up costs as much as some
+                # steps.
+                self.mean([
+                    ("step of 64 in one request", "µs",
+                     lambda: self.serve(server, batches, len(alone))[1] / 64),
+                    ("bare step beside it", "µs", lambda: running["A"].microseconds(1))])
+                self.mean([
+                    ("one POST /step for 64 sessions of B", "ms of CPU",
+                     lambda: self.serve(server, steps, 1, "/step")[1] / 1e3),
+                    ("64 bare steps of B", "ms of CPU",
+                     lambda: 64 * running["B"].microseconds(1) / 1e3)])
 
     # Many sessions
 
@@ -258,9 +289,8 @@ class Bench:
             orders = {"32 sessions": few, "100,000 sessions in random order": many}
             random.shuffle(many)
             for self.figures.round in range(self.options.rounds):
-                for what in self.in_turn(orders):
-                    self.load(what, "ntm", server,
-                              stepping(orders[what], FORMS["outputs only"]), 16)
+                self.load([Load(what, "ntm", server, stepping(order, FORMS["outputs only"]), 16)
+                           for what, order in orders.items()])
 
     def compare_start(self) -> None:
         for self.figures.round in range(self.options.rounds):

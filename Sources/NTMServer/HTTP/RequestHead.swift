@@ -105,7 +105,7 @@ struct RequestHead: @unchecked Sendable {
   }
 
   private static func index(of name: UnsafeRawBufferPointer) -> Int? {
-    guard name.count <= longestName else { return nil }
+    guard name.count < headersOfLength.count else { return nil }
     var candidates = headersOfLength[name.count]
     while candidates != 0 {
       let index = candidates.trailingZeroBitCount
@@ -116,7 +116,6 @@ struct RequestHead: @unchecked Sendable {
   }
 
   private static let names = RequestHeader.allCases.map(\.name)
-  private static let longestName = 17
   /// For each length of a name, a bit for each header whose name has it.
   private static let headersOfLength = {
     var headers = InlineArray<18, UInt32>(repeating: 0)
