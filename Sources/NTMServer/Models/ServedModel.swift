@@ -21,7 +21,7 @@ public final class ServedModel: Sendable {
   let metrics: StepMetrics
   /// Of the Open Inference Protocol's requests.
   let statistics = InferenceStatistics()
-  private let rooms = StepRooms()
+  let rooms = StepRooms()
 
   public convenience init(name: String, file: ModelFile) {
     self.init(name: name, file: file, metrics: StepMetrics())

@@ -29,10 +29,15 @@ struct StepRoute: Sendable {
     guard body.count <= Self.smallBody else {
       return readLater(body, form, fields, session, context.claim)
     }
-    return try step(context, body, form, fields, session, session.model)
+    let model = session.model
+    guard model.isCheap(steps: 1, resultBytes: 0) else {
+      return later(
+        try read(body, form, fields, for: model).0, form, session, context.claim)
+    }
+    return try step(context, body, form, fields, session, model)
   }
 
-  /// Steps at once where that is cheap and the session is free. It takes the model because each look
+  /// Steps at once if all of them are cheap and the session is free. It takes the model because each look
   /// for it in the session may count a reference that all threads share; and a room without
   /// `withRoom`, whose closure would count all that it uses.
   private func step(
