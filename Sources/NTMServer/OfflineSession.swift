@@ -20,7 +20,7 @@ public final class OfflineSession {
       throw OfflineError(description: error.detail)
     }
     content = Session.Content(state: try file.model.makeState())
-    writer = StepResultWriter(model: model, session: nil, fields: wanted)
+    writer = StepResultWriter(model: .passUnretained(model), session: nil, fields: wanted)
     room = try model.makeRoom()
     self.model = model
   }

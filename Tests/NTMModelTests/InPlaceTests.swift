@@ -101,6 +101,34 @@ struct InPlaceTests {
     }
   }
 
+  /// The squares of numbers that are too small for them are zero, which bounds nothing: read with
+  /// large weights they are large.
+  @Test(arguments: [16, 100, 3000])
+  func squaresThatVanishAreNoBound(rows: Int) throws {
+    var dialect = Preset.paper.dialect
+    dialect.addressing.similarity = Cosine(guard: .productOffset, epsilon: 1e-8)
+    dialect.addressing.shift = nil
+    dialect.addressing.sharpening = nil
+    dialect.output = Output(source: .hiddenAndReads, activation: .identity, clip: nil)
+    let configuration = Configuration(
+      inputSize: 1, outputSize: 1, memory: MemoryShape(rows: rows, columns: 1),
+      controller: Controller(kind: .feedForward(activation: .identity), units: 1),
+      heads: [.read, .write], dialect: dialect)
+    let model = try Model(configuration) { name, _, range, destination in
+      for index in range {
+        destination[index - range.lowerBound] = name == "output.weight" ? 1e36 : 0
+      }
+    }
+    var state = try model.makeState()
+    var values = state.values
+    for index in 0..<rows { values[index] = 2e-23 }
+    for index in rows..<3 * rows { values[index] = 1e25 }
+    try state.setValues(values.span)
+    var workspace = try model.makeWorkspace()
+    let result = try step(model, [0], &state, &workspace)
+    #expect(result.error == .nonFiniteResult(.output))
+  }
+
   /// A bound must not be below what it bounds where a number of the memory is at the edge.
   @Test func steppingBesideBeginsInTime() throws {
     let pair = try Pair(seed: 3)

@@ -4,6 +4,7 @@ struct StepCertainty: Sendable {
   private let kernels: Kernels
   /// Rows, padded.
   private let rows: Int
+  private let columns: Int
   private let offset: Double
   private let writers: Int
   private let units: Int
@@ -18,6 +19,8 @@ struct StepCertainty: Sendable {
 
   /// Far enough below the largest float32 for what rounding adds.
   private static let limit = Double(Float.greatestFiniteMagnitude) / 4
+  /// With more columns rounding might take more from their squares' sum than that.
+  private static let mostColumns = 1 << 20
 
   init(
     _ configuration: Configuration, _ weights: borrowing Weights, _ layout: StateLayout,
@@ -25,6 +28,7 @@ struct StepCertainty: Sendable {
   ) {
     self.kernels = kernels
     rows = Kernels.padded(configuration.memory.rows)
+    columns = configuration.memory.columns
     offset = Double(configuration.dialect.addressing.similarity.offset.magnitude)
     writers = configuration.heads.count { $0.writes }
     units = configuration.controller.units
@@ -45,10 +49,14 @@ struct StepCertainty: Sendable {
   ///
   /// - Parameter parameter: the largest |p| of the heads' parameters
   func isGiven(_ workspace: borrowing Workspace, _ parameter: Float) -> Bool {
-    guard isOutputBounded, kernels.areFinite(workspace.next, from: controller) else { return false }
+    guard isOutputBounded, columns <= Self.mostColumns,
+      kernels.areFinite(workspace.next, from: controller)
+    else { return false }
     let weight = largest(workspace.next.buffer.base + weightings, reads - weightings)
-    // |M(i, j)| ≤ |M(i) + offset| + offset
-    let before = largest(workspace.squares, rows).squareRoot() + offset
+    // |M(i, j)| ≤ |M(i) + offset| + offset, where each of the squares' sums may have lost half of the
+    // least float32.
+    let lost = Double(columns) * Double(Float.leastNonzeroMagnitude)
+    let before = (largest(workspace.squares, rows) + lost).squareRoot() + offset
     let read = Double(rows) * weight * before
     // |M (1 − w e) + w a|, for one head after another or all at once.
     let change = weight * Double(parameter)

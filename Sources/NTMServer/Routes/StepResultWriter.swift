@@ -14,14 +14,16 @@ struct StepResultWriter: ~Copyable {
     case csv
   }
 
-  let model: ServedModel
+  /// Not counted, as all threads that step it would count the same: whoever writes has it.
+  private let model: Unmanaged<ServedModel>
   /// The session's name; nil where there is none to tell.
   let session: String?
   let fields: StepFields
   let form: Form
 
   init(
-    model: ServedModel, session: String?, fields: StepFields = .standard, form: Form = .json
+    model: Unmanaged<ServedModel>, session: String?, fields: StepFields = .standard,
+    form: Form = .json
   ) {
     self.model = model
     self.session = session
@@ -96,7 +98,8 @@ struct StepResultWriter: ~Copyable {
     if fields.names.contains(.heads) {
       text.append(",\"heads\":")
       text.appendList(heads) { text, index in
-        write(head(index), model.model.head(index, in: workspace), fields, to: &text)
+        let reading = model._withUnsafeGuaranteedRef { $0.model.head(index, in: workspace) }
+        write(head(index), reading, fields, to: &text)
       }
     }
     text.append(UInt8(ascii: "}"))
@@ -112,9 +115,13 @@ struct StepResultWriter: ~Copyable {
       { text, index in append(state.weighting(index), fields, to: &text) })
   }
 
-  private var heads: Range<Int> { model.model.configuration.heads.indices }
+  private var heads: Range<Int> {
+    model._withUnsafeGuaranteedRef { $0.model.configuration.heads.indices }
+  }
 
-  private func head(_ index: Int) -> Head { model.model.configuration.heads[index] }
+  private func head(_ index: Int) -> Head {
+    model._withUnsafeGuaranteedRef { $0.model.configuration.heads[index] }
+  }
 
   /// What a head was told: key k, strength β, gate g, sharpening γ, shift s, erase e, add a; what
   /// its model does not have is left out.

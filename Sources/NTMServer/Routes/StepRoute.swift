@@ -29,17 +29,21 @@ struct StepRoute: Sendable {
     guard body.count <= Self.smallBody else {
       return readLater(body, form, fields, session, context.claim)
     }
-    let model = session.model
-    guard model.isCheap(steps: 1, resultBytes: 0) else {
-      return later(
-        try read(body, form, fields, for: model).0, form, session, context.claim)
+    // All threads that step the model would count the same references to it. The session has it.
+    let outcome = Unmanaged.passUnretained(session.model)._withUnsafeGuaranteedRef { model in
+      Result { () throws(Problem) in
+        guard model.isCheap(steps: 1, resultBytes: 0) else {
+          return later(
+            try read(body, form, fields, for: model).0, form, session, context.claim)
+        }
+        return try step(context, body, form, fields, session, model)
+      }
     }
-    return try step(context, body, form, fields, session, model)
+    return try outcome.get()
   }
 
-  /// Steps at once if all of them are cheap and the session is free. It takes the model because each look
-  /// for it in the session may count a reference that all threads share; and a room without
-  /// `withRoom`, whose closure would count all that it uses.
+  /// Steps at once if all of them are cheap and the session is free. It takes a room without
+  /// `withRoom`, whose closure would count references to all that it uses.
   private func step(
     _ context: Router.Context, _ body: [UInt8], _ form: MediaType, _ fields: StepFields,
     _ session: Session, _ model: ServedModel

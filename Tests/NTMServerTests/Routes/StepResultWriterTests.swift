@@ -47,7 +47,7 @@ struct StepResultWriterTests {
         var fields = StepFields(names: .init(rawValue: names))
         fields.top = form.top
         fields.isBase64 = form.isBase64
-        let writer = StepResultWriter(model: served, session: SessionID.make())
+        let writer = StepResultWriter(model: .passUnretained(served), session: SessionID.make())
         var text = ByteBuffer()
         writer.writeObject(fields, .max, input, state, workspace, to: &text)
         let largest = fields.largestResult(of: served)
@@ -80,7 +80,7 @@ struct StepResultWriterTests {
       }
       try state.setValues(values.span)
       var text = ByteBuffer()
-      StepResultWriter(model: served, session: nil)
+      StepResultWriter(model: .passUnretained(served), session: nil)
         .writeObject(
           StepFields(names: [.memory, .readVectors]), 3, [], state, workspace, to: &text)
       let result = try JSONDecoder.snakeCase.decode(StepResult.self, from: Data(text.bytes))
