@@ -38,7 +38,8 @@ extension HTTPResponse {
 
 extension StepResultWriter {
   init(_ session: Session, _ fields: StepFields, _ form: MediaType) {
-    self.init(model: .passUnretained(session.model), session: session.id, fields: fields, form: Form(form))
+    self.init(
+      model: .passUnretained(session.model), session: session.id, fields: fields, form: Form(form))
   }
 }
 

@@ -155,7 +155,9 @@ final class Session: Sendable {
   var stateBytes: Int { model.stateBytes }
 
   /// A record of steps that are going to be taken, for those who watch.
-  func stepRecord() -> StepRecord { events.record(StepResultWriter(model: .passUnretained(model), session: id)) }
+  func stepRecord() -> StepRecord {
+    events.record(StepResultWriter(model: .passUnretained(model), session: id))
+  }
 }
 
 // MARK: Changes
