@@ -10,8 +10,9 @@ final class Executable {
     let errors: String
   }
 
-  /// Seconds after which a process that hangs is a failed test.
-  static let patience = 60.0
+  /// Seconds after which a process that hangs is a failed test. On a machine with much other work,
+  /// Foundation once had not told of an end after a minute.
+  static let patience = 180.0
 
   /// Where the project's models are.
   static let projectFolder = URL(filePath: #filePath)
