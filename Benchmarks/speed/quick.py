@@ -17,12 +17,13 @@ from pathlib import Path
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 
-from compare import FORMS, SIZES, Bench, sessions  # noqa: E402
+from compare import FORMS, SIZES, Bench, Load, sessions  # noqa: E402
 from figures import spread  # noqa: E402
 from peers import Stepper  # noqa: E402
 from serving import Server, stepping  # noqa: E402
 
-ROUNDS = 5
+# Of two turns each.
+ROUNDS = 3
 # Of steps without a server, which take less time.
 STEP_ROUNDS = 9
 LOSS = 0.1
@@ -42,10 +43,9 @@ def measure(bench: Bench, programs: dict[str, Path]) -> None:
     with bench.running(makers) as servers:
         for bench.figures.round in range(ROUNDS):
             for form, query in FORMS.items():
-                for who in bench.in_turn(servers):
-                    server = servers[who]
-                    bench.load(f"{form}, 16 connections", who, server,
-                               stepping(sessions(server, 16), query), 16)
+                bench.load([Load(f"{form}, 16 connections", who, server,
+                                 stepping(sessions(server, 16), query), 16)
+                            for who, server in servers.items()])
 
 
 def measure_steps(bench: Bench, name: str, model: Path, programs: dict[str, Path]) -> None:

@@ -79,8 +79,8 @@ struct ntm_kernels {
 
   /// For `count` heads, with h their index, and every padded row i: dots[h][i] =
   /// (k_h + offset) . (M(i) + offset), squares[i] = |M(i) + offset|^2, and key_squares[h] =
-  /// |k_h + offset|^2. It goes from the memory's end to its beginning, and use() the other way: so
-  /// each begins with what the cache still has from the other.
+  /// |k_h + offset|^2. It goes from the memory's end to its beginning, a part at a time, and use() the
+  /// other way: so each begins with what the cache still has from the other.
   void (*similarity)(const float *memory, size_t blocks, size_t columns, const float *const *keys,
                      size_t count, float offset, float *const *dots, float *squares,
                      float *key_squares);
