@@ -13,7 +13,7 @@ RELEASE := -c release $(SWIFT_FLAGS) $(if $(filter Linux,$(shell uname)),--stati
 SWIFT_SOURCES := Package.swift Sources Tests
 SHELL_SCRIPTS := .ci/run $(wildcard scripts/*.sh examples/*.sh Benchmarks/*/*.sh Tests/*/*.sh)
 
-.PHONY: help run test build format lint test-thread-sanitizer contract check-contract check-inspector check-durability check-decimals crash-test bench bench-quick bench-train bench-stall bench-durability bench-sessions image clean dependencies
+.PHONY: help run test build format lint test-thread-sanitizer contract check-contract check-inspector check-durability check-decimals check-attacks crash-test bench bench-quick bench-train bench-stall bench-attacks bench-durability bench-sessions image clean dependencies
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ check-durability: ## kill servers and break their disks, in minutes
 check-decimals: ## compare the decimals of every float32 with the C++ library's (options: ARGS=997 tries one in 997)
 	@Tests/Decimals/check.sh $(ARGS)
 
+check-attacks: ## attack a server and check the bounds of its memory and disk (options: ARGS='--seconds 60')
+	@scripts/check-attacks.sh $(ARGS)
+
 crash-test: ## kill a server 200 times with each durability, and look for what was lost
 	@scripts/check-durability.sh --long
 
@@ -67,6 +70,10 @@ bench-train: build ## compare the speed of training with PyTorch's
 bench-stall: build ## measure what one client's long request costs another's short ones
 	@scripts/install-dependencies.sh wrk
 	@Benchmarks/stall/compare.py --ntm "$$(swift build $(RELEASE) --show-bin-path)/ntm" $(ARGS)
+
+bench-attacks: build ## measure how much each attack slows down another client
+	@scripts/install-dependencies.sh wrk
+	@Benchmarks/attacks/compare.py --ntm "$$(swift build $(RELEASE) --show-bin-path)/ntm" --markdown Benchmarks/README.md $(ARGS)
 
 # Which revision bench-quick compares with.
 BASE ?= HEAD

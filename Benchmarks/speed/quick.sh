@@ -1,6 +1,6 @@
 #!/bin/sh
-# Compares this checkout's speed with that of another revision, in one run, and fails where it has
-# lost more than a tenth.
+# Compares the speed of this checkout with the speed of another revision in one run. It fails if this
+# checkout is more than 3 % slower.
 #
 #   Benchmarks/speed/quick.sh REVISION
 set -eu
