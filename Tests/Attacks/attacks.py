@@ -23,6 +23,7 @@ from pathlib import Path
 INPUT = [1, 0, 1, 0, 0, 1, 1, 0, 0]
 MEBIBYTE = 1 << 20
 REPLY_TIMEOUT = 120
+PART = 16 << 10
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Target:
         names = {name.replace("_", "-"): text for name, text in headers.items()}
         connection.request(method, path, data, {"Authorization": f"Bearer {self.key}", **names})
         reply = connection.getresponse()
-        return reply.status, reply.read()
+        # In small parts: one long system call of the attacker would delay every process of its core.
+        return reply.status, b"".join(iter(lambda: reply.read(PART), b""))
 
     def session(self, connection: http.client.HTTPConnection, model: str = "copy") -> str | None:
         """The id of a new session; None if the server refuses to create one."""
@@ -193,7 +195,7 @@ def malformed_heads(target: Target) -> int:
             with contextlib.suppress(OSError), target.connect() as raw:
                 raw.sendall(b"POST /sessions HTTP/1.1\r\nHost: 127.0.0.1\r\n" + head)
                 raw.shutdown(socket.SHUT_WR)
-                while raw.recv(65536):
+                while raw.recv(PART):
                     pass
             count += 1
     return count
@@ -250,7 +252,7 @@ def watched(target: Target, session: str, watchers: int, query: str) -> Iterator
             while not over.wait(0.05):
                 for raw in streams:
                     with contextlib.suppress(OSError):
-                        while raw.recv(1 << 18):
+                        while raw.recv(PART):
                             pass
 
         reader = threading.Thread(target=read)

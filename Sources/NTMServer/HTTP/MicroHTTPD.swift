@@ -20,6 +20,9 @@ enum MicroHTTPD {
   private static let unknownSize = UInt64.max
   /// The buffer of a stream that isn't chunked. Chunks are as long as the connection's memory allows.
   private static let bytesPerRead = 4096
+  /// A longer body is sent in parts of this many bytes. libmicrohttpd would otherwise pass all of it
+  /// to one system call, which copies megabytes while the loop's other connections wait.
+  private static let bytesPerPart = 64 << 10
 
   /// One daemon: a listening socket and its connections.
   ///
@@ -192,6 +195,10 @@ enum MicroHTTPD {
           MHD_create_response_from_callback(
             unknownSize, bytesPerRead, Callbacks.readStream, held,
             Callbacks.releaseRecord)
+        } else if record.responseBody.count > bytesPerPart {
+          MHD_create_response_from_callback(
+            UInt64(record.responseBody.count), bytesPerPart, Callbacks.readBody, held,
+            Callbacks.releaseRecord)
         } else {
           // The body is not copied. Its storage stays where it is for as long as the record holds
           // it and nobody changes it.
@@ -327,6 +334,19 @@ enum MicroHTTPD {
         record._withUnsafeGuaranteedRef { loop.complete($0) }
         // Balances the retain in `access`.
         loop.useAgain(record)
+      }
+    }
+
+    /// The next part of a long body.
+    static let readBody: MHD_ContentReaderCallback = { record, position, buffer, size in
+      guard let record, let buffer else { return ntm_mhd_end_with_error }
+      return Unmanaged<RequestRecord>.fromOpaque(record)._withUnsafeGuaranteedRef { record in
+        record.responseBody.withUnsafeBytes { body in
+          let part = body[Int(position)...].prefix(size)
+          UnsafeMutableRawBufferPointer(start: buffer, count: size).copyMemory(
+            from: UnsafeRawBufferPointer(rebasing: part))
+          return part.count
+        }
       }
     }
 
