@@ -72,48 +72,20 @@ struct Application: HTTPHandler {
   }
 
   func bodyLimit(for request: HTTPRequest) -> HTTPBodyLimit {
-    MediaType.isJSONLines(request) ? .spooled(max: maxStream) : .memory(max: .max)
+    switch router.body(of: request) {
+    case .nothing, nil: .discarded
+    case .whole: .memory(max: .max)
+    case .wholeOrLines:
+      MediaType.isJSONLines(request) ? .spooled(max: maxStream) : .memory(max: .max)
+    }
   }
 
   func refuse(_ refusal: HTTPRefusal, _ request: HTTPRequest) -> HTTPResponse {
-    let problem =
-      switch refusal {
-      case .bodyTooLarge(let limit):
-        Problem(
-          .bodyTooLarge, "the body is longer than \(limit) bytes", fields: ["limit": .number(limit)]
-        )
-      case .headersTooLarge:
-        Problem(.headersTooLarge, "the request's headers are too long, or too many")
-      case .targetTooLong(let limit):
-        Problem(
-          .targetTooLong, "path and query are longer than \(limit) bytes",
-          fields: ["limit": .number(limit)])
-      case .tooManyParameters(let limit):
-        Problem(
-          .targetTooLong, "the query has more than \(limit) parameters",
-          fields: ["limit": .number(limit)])
-      case .malformed(let reason): Problem(.malformedRequest, reason)
-      case .unsupportedCoding(let coding):
-        Problem(.unsupportedCoding, "Content-Encoding is \(coding); gzip is valid")
-      case .requestTimeout(let seconds):
-        Problem(
-          .requestTimeout, "the request was not complete after \(seconds) s",
-          fields: ["limit": .number(seconds)])
-      case .tooManyConnections(let limit):
-        Problem(
-          .limitReached, "\(limit) connections are open; try again in a moment",
-          fields: ["limit": .number(limit)])
-      case .tooManyConnectionsOfAddress(let limit):
-        Problem(
-          .tooManyConnections, "\(limit) connections are open from your address",
-          fields: ["limit": .number(limit)])
-      case .bodyNotStored:
-        Problem(.limitReached, "there is no room to store the body; nothing of it was applied")
-      case .draining: Problem(.stopping, "the server is stopping and takes no more requests")
-      case .overloaded: Problem(.overloaded, "too much work is waiting; try again in a moment")
-      case .unanswered: Problem(.internalError, "the request was given up without an answer")
-      }
-    return problem.response
+    // A long body for a path that does not exist: the path is the better reason.
+    if case .unwantedBody = refusal, router.body(of: request) == nil {
+      return router.refusal(of: request).response
+    }
+    return Problem(refusal).response
   }
 
   func completed(_ request: HTTPRequest, status: Int, responseBytes: Int, duration: UInt64) {

@@ -67,6 +67,7 @@ public final class Service: Sendable {
   private let keys: APIKeys?
   private let journal: Journal
   private let replies: IdempotencyStore
+  private let temporaryFolder: String
 
   /// A service whose sessions are where the options say. It has the right to change them until it is
   /// stopped.
@@ -109,10 +110,22 @@ public final class Service: Sendable {
         pool: pool, sessions: sessions, options: options, logger: logger, keys: replies))
     reaper = Reaper(sessions)
     keys = options.apiKeys
+    temporaryFolder = http.temporaryDirectory
+  }
+
+  /// Logs an error if no file can be created where long bodies are stored. The server starts all the
+  /// same, since only long streams need such files.
+  private func checkTemporaryFolder() {
+    do throws(BodyFile.Failure) {
+      try BodyFile.check(temporaryFolder)
+    } catch {
+      logger.error("long streams will be refused: \(error.reason); set TMPDIR to another folder")
+    }
   }
 
   /// Listens, and returns when connections are accepted.
   public func start() throws(HTTPServerError) {
+    checkTemporaryFolder()
     sessions.isClosed = false
     try journal.start()
     try server.start()

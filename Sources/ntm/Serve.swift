@@ -71,6 +71,12 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   @Option(help: "Most bytes of a request's body.")
   var maxBody = ByteCount(8 << 20)
 
+  @Option(help: "Most bytes of all requests' bodies in memory at a time, parsed ones included.")
+  var maxBodyMemory = ByteCount(256 << 20)
+
+  @Option(help: "Most bytes of all streams of inputs on disk at a time.")
+  var maxBodyDisk = ByteCount(4 << 30)
+
   @Option(help: "Most bytes of the reply to several inputs.")
   var maxReply = ByteCount(64 << 20)
 
@@ -246,6 +252,8 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     options.http.host = host
     options.http.port = port
     options.http.maxBodyBytes = maxBody.bytes
+    options.http.maxBodyMemory = maxBodyMemory.bytes
+    options.http.maxBodyDisk = maxBodyDisk.bytes
     options.http.maxConnections = maxConnections
     options.http.maxConnectionsPerAddress = maxConnectionsPerAddress
     options.http.idleTimeout = Int(idleTimeout.seconds.rounded(.up))

@@ -60,14 +60,16 @@ extension EventLoop {
       client.look(now)
       guard let since = client.receivingSince else { continue }
       let more = (client.request?.receivedBytes ?? 0) / Self.bytesPerSecond
-      if now - since >= UInt64(seconds + more) * 1_000_000_000 { cutOff(client, after: seconds) }
+      if now - since >= UInt64(seconds + more) * 1_000_000_000 {
+        cutOff(client, client.place.refusal ?? .requestTimeout(seconds: seconds))
+      }
     }
   }
 
-  /// libmicrohttpd takes no response before a request is complete, so this one goes past it.
-  private func cutOff(_ client: ConnectionRecord, after seconds: Int) {
-    let refusal = client.place.refusal ?? .requestTimeout(seconds: seconds)
-    // Before its headers are there, nobody knows what was to be asked.
+  /// Refuses a request that is not complete, and closes its connection. libmicrohttpd accepts no
+  /// response before a request is complete, so this one goes past it.
+  func cutOff(_ client: ConnectionRecord, _ refusal: HTTPRefusal) {
+    // Before the headers are complete, the request is unknown.
     let request = client.request.map { HTTPRequest($0) } ?? HTTPRequest(method: "", path: "")
     var response = refusal.applied(to: handler.refuse(refusal, request))
     handler.complete(&response, to: request)

@@ -22,6 +22,7 @@ final class EventLoop: @unchecked Sendable {
   let settings: Settings
   let workers: WorkerPool
   let connectionLimits: ConnectionLimits
+  let budget: BodyBudget
   private let wakeup: Wakeup
   private var daemon: MicroHTTPD.Daemon?
 
@@ -59,12 +60,13 @@ final class EventLoop: @unchecked Sendable {
 
   init(
     handler: any HTTPHandler, settings: Settings, workers: WorkerPool,
-    connectionLimits: ConnectionLimits
+    connectionLimits: ConnectionLimits, budget: BodyBudget
   ) throws(HTTPServerError) {
     self.handler = handler
     self.settings = settings
     self.workers = workers
     self.connectionLimits = connectionLimits
+    self.budget = budget
     wakeup = try Wakeup()
   }
 

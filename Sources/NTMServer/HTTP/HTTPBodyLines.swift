@@ -12,6 +12,10 @@ public enum HTTPBodyError: Error, Equatable {
   case lineTooLong(line: Int, limit: Int)
   /// The disk failed.
   case unreadable(reason: String)
+  /// The body's gzip is damaged.
+  case damaged(reason: String)
+  /// The body, unpacked, is longer than `limit` bytes.
+  case tooLong(limit: Int)
 }
 
 /// The lines of a request's body, one after the other. It holds what it needs of the body: other
@@ -22,11 +26,13 @@ public enum HTTPBodyError: Error, Equatable {
 public struct HTTPBodyLines: Sendable {
   private static let blockSize = 64 << 10
 
+  /// Bytes of a packed block. Gzip makes at most 1,032 times as many of them.
+  private static let packedBlockSize = 1 << 10
+
   private let limit: Int
-  private let file: BodyFile?
-  /// Of the next block.
-  private var fileOffset = 0
-  private var block: [UInt8]
+  private var source: Source
+  private var unpacker: Unpacker?
+  private var block: [UInt8] = []
   private var position = 0
   private var failure: HTTPBodyError?
   /// Of the lines given.
@@ -36,10 +42,12 @@ public struct HTTPBodyLines: Sendable {
   ///   - head: the begin of the body
   ///   - file: the rest
   ///   - limit: bytes of the longest line without its end
-  init(head: [UInt8], file: BodyFile?, limit: Int) {
-    block = head
-    self.file = file
+  ///   - unpackedLimit: bytes of the longest body after unpacking; nil if it is not packed
+  init(head: [UInt8], file: BodyFile?, limit: Int, unpackedLimit: Int? = nil) {
+    source = Source(head: head, file: file)
     self.limit = limit
+    unpacker = unpackedLimit.map(Unpacker.init)
+    if unpacker == nil { block = source.takeHead() }
   }
 
   /// The next line without its end, which is `\n` or `\r\n`; nil after the last one, which needs no
@@ -64,6 +72,15 @@ public struct HTTPBodyLines: Sendable {
     }
   }
 
+  /// Reads to the end of the body.
+  ///
+  /// - Returns: its bytes after unpacking
+  mutating func countBytes() throws(HTTPBodyError) -> Int {
+    var bytes = block.count
+    while try nextBlock() { bytes += block.count }
+    return bytes
+  }
+
   private mutating func give(_ line: [UInt8]) throws(HTTPBodyError) -> [UInt8] {
     guard line.count <= limit else { throw fail(.lineTooLong(line: count + 1, limit: limit)) }
     count += 1
@@ -86,14 +103,90 @@ public struct HTTPBodyLines: Sendable {
   }
 
   private mutating func nextBlock() throws(HTTPBodyError) -> Bool {
-    guard let file else { return false }
-    do throws(BodyFile.Failure) {
-      block = try file.read(from: fileOffset, atMost: Self.blockSize)
+    do throws(HTTPBodyError) {
+      guard let unpacker else {
+        block = try source.next(atMost: Self.blockSize)
+        position = 0
+        return !block.isEmpty
+      }
+      repeat {
+        let packed = try source.next(atMost: Self.packedBlockSize)
+        if packed.isEmpty {
+          try unpacker.end()
+          return false
+        }
+        block = try unpacker.unpack(packed)
+        position = 0
+      } while block.isEmpty
+      return true
     } catch {
-      throw fail(.unreadable(reason: error.reason))
+      throw fail(error)
     }
-    fileOffset += block.count
-    position = 0
-    return !block.isEmpty
+  }
+
+  /// The body as it was sent.
+  private struct Source: Sendable {
+    private var head: [UInt8]
+    private var headOffset = 0
+    private let file: BodyFile?
+    private var fileOffset = 0
+
+    init(head: [UInt8], file: BodyFile?) {
+      self.head = head
+      self.file = file
+    }
+
+    mutating func takeHead() -> [UInt8] {
+      defer { head = [] }
+      return head
+    }
+
+    /// The next bytes; none at the end.
+    mutating func next(atMost size: Int) throws(HTTPBodyError) -> [UInt8] {
+      if headOffset < head.count {
+        let part = head[headOffset...].prefix(size)
+        headOffset += part.count
+        return Array(part)
+      }
+      guard let file else { return [] }
+      do throws(BodyFile.Failure) {
+        let bytes = try file.read(from: fileOffset, atMost: size)
+        fileOffset += bytes.count
+        return bytes
+      } catch {
+        throw .unreadable(reason: error.reason)
+      }
+    }
+  }
+
+  /// `@unchecked Sendable`: it belongs to the lines, which one thread reads at a time.
+  private final class Unpacker: @unchecked Sendable {
+    private let decompressor = GzipDecompressor()
+    private let limit: Int
+    private var bytes = 0
+
+    init(limit: Int) { self.limit = limit }
+
+    func unpack(_ packed: [UInt8]) throws(HTTPBodyError) -> [UInt8] {
+      var unpacked: [UInt8] = []
+      do throws(GzipDecompressor.Failure) {
+        try packed.withUnsafeBufferPointer { packed throws(GzipDecompressor.Failure) in
+          try decompressor.decompress(UnsafeRawBufferPointer(packed)) {
+            unpacked += $0
+            return true
+          }
+        }
+      } catch {
+        throw .damaged(reason: error.reason)
+      }
+      bytes += unpacked.count
+      guard bytes <= limit else { throw .tooLong(limit: limit) }
+      return unpacked
+    }
+
+    /// - Throws: `damaged` if the gzip is not complete.
+    func end() throws(HTTPBodyError) {
+      if !decompressor.isComplete { throw .damaged(reason: "it ends too early") }
+    }
   }
 }

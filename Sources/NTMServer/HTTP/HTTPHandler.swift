@@ -24,7 +24,7 @@ protocol HTTPHandler: Sendable {
 
   /// The response to a request that the transport itself refuses. Its status and the headers that
   /// the refusal needs (`Connection`, `Retry-After`, `Accept-Encoding`) are set afterwards, so that
-  /// only the body and its type are left to say. The body of such a request is empty; one whose
+  /// only the body and its type are left to say; for `unwantedBody`, the handler chooses the status. The body of such a request is empty; one whose
   /// headers did not come has no method and no path either.
   func refuse(_ refusal: HTTPRefusal, _ request: HTTPRequest) -> HTTPResponse
 
@@ -59,9 +59,11 @@ enum HTTPOutcome: Sendable {
 }
 
 /// Why the transport refuses a request before the handler sees it, or before its work has begun.
-enum HTTPRefusal: Sendable, Equatable {
+enum HTTPRefusal: Error, Equatable {
   /// The body is longer than `limit` bytes.
   case bodyTooLarge(limit: Int)
+  /// A body longer than `limit` bytes, for a request that has no use for one.
+  case unwantedBody(limit: Int)
   /// The headers leave no room in the connection's memory for a reply.
   case headersTooLarge
   /// The request target is longer than `limit` bytes.
@@ -79,8 +81,12 @@ enum HTTPRefusal: Sendable, Equatable {
   case tooManyConnections(limit: Int)
   /// More than `limit` connections of the client's address are open.
   case tooManyConnectionsOfAddress(limit: Int)
-  /// There is no room on disk for the body.
-  case bodyNotStored(reason: String)
+  /// The body can't be written to disk. `isFull`: for lack of space.
+  case bodyNotStored(reason: String, isFull: Bool)
+  /// The body needs `bytes` of memory to be parsed; all bodies together may use `limit`.
+  case bodyTooComplex(bytes: Int, limit: Int)
+  /// Bodies use `limit` bytes of memory, which is all that they may.
+  case bodiesTooLarge(limit: Int)
   /// The server is stopping.
   case draining
   /// All workers are busy and their queue is full.
@@ -92,28 +98,31 @@ enum HTTPRefusal: Sendable, Equatable {
     switch self {
     case .malformed: 400
     case .requestTimeout: 408
-    case .bodyTooLarge: 413
+    case .bodyTooLarge, .unwantedBody, .bodyTooComplex: 413
     case .targetTooLong, .tooManyParameters: 414
     case .unsupportedCoding: 415
     case .tooManyConnectionsOfAddress: 429
     case .headersTooLarge: 431
-    case .unanswered: 500
-    case .bodyNotStored, .draining, .overloaded, .tooManyConnections: 503
+    case .unanswered, .bodyNotStored(_, isFull: false): 500
+    case .bodyNotStored, .bodiesTooLarge, .draining, .overloaded, .tooManyConnections: 503
     }
   }
 
   /// The handler's response, with what the refusal itself demands.
   func applied(to response: HTTPResponse) -> HTTPResponse {
     var response = response
-    response.status = status
+    // There may be a better reason than the body's length, such as a wrong path.
+    if case .unwantedBody = self {} else { response.status = status }
     switch self {
-    case .bodyNotStored, .draining, .tooManyConnections, .tooManyConnectionsOfAddress:
+    case .bodyNotStored(_, isFull: true), .bodiesTooLarge, .draining, .tooManyConnections,
+      .tooManyConnectionsOfAddress:
       response.headers.append(("Retry-After", "1"))
     case .overloaded(let seconds): response.headers.append(("Retry-After", "\(seconds)"))
     // RFC 7694.
     case .unsupportedCoding: response.headers.append(("Accept-Encoding", "gzip"))
-    case .bodyTooLarge, .headersTooLarge, .targetTooLong, .tooManyParameters, .malformed,
-      .requestTimeout, .unanswered:
+    case .bodyTooLarge, .unwantedBody, .bodyTooComplex, .headersTooLarge, .targetTooLong,
+      .tooManyParameters, .malformed,
+      .requestTimeout, .unanswered, .bodyNotStored:
       break
     }
     return response

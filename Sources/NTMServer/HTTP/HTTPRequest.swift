@@ -155,24 +155,13 @@ public struct HTTPRequest: Sendable {
     }
   }
 
-  /// The whole body, whatever the method, unpacked if it was sent with `Content-Encoding: gzip`.
-  /// Trailers of a chunked body are dropped. A body on disk is read into memory: `bodyLines` is for
-  /// that.
+  /// The body, whatever the method, unpacked if it was sent with `Content-Encoding: gzip`. Trailers
+  /// of a chunked body are dropped. Of a spooled body it is only the part in memory: `bodyLines` has
+  /// all of it.
   public var body: [UInt8] {
     switch source {
     case .live(let record):
-      guard let file = record.bodyFile else { return record.body }
-      let head = record.body.count
-      var body = record.body
-      while body.count < record.bodyBytes {
-        let rest = record.bodyBytes - body.count
-        guard let more = try? file.read(from: body.count - head, atMost: rest), !more.isEmpty else {
-          // It was written a moment ago.
-          preconditionFailure("the disk lost a body")
-        }
-        body += more
-      }
-      return body
+      return record.body
     case .made(let parts): return parts.body
     }
   }
@@ -184,6 +173,31 @@ public struct HTTPRequest: Sendable {
     case .live(let record): record.lendBody()
     case .made: []
     }
+  }
+
+  /// Whether the body is read by `bodyLines` only.
+  var isSpooled: Bool {
+    switch source {
+    case .live(let record): record.isSpooled
+    case .made: false
+    }
+  }
+
+  /// Reserves memory for the work on this request, from the budget of request bodies. It is released
+  /// when the request is complete.
+  ///
+  /// - Throws: `HTTPRefusal` if the server's requests use too much memory at present, or the request
+  ///   alone needs more than they may use.
+  func reserveMemory(_ bytes: Int) throws(HTTPRefusal) {
+    guard case .live(let record) = source else { return }
+    let budget = record.loop.budget
+    guard record.reservedBytes + bytes <= budget.memory.limit else {
+      throw .bodyTooComplex(bytes: bytes, limit: budget.memory.limit)
+    }
+    guard budget.memory.reserve(bytes) else {
+      throw .bodiesTooLarge(limit: budget.memory.limit)
+    }
+    record.reservedBytes += bytes
   }
 
   /// The bytes of the body.
@@ -202,7 +216,8 @@ public struct HTTPRequest: Sendable {
       // Later the file would be missing without a trace.
       _ = record.connection
       return HTTPBodyLines(
-        head: record.body, file: record.bodyFile, limit: record.loop.settings.maxBodyBytes)
+        head: record.body, file: record.bodyFile, limit: record.loop.settings.maxBodyBytes,
+        unpackedLimit: record.isSpooled && record.isPacked ? record.bodyLimit : nil)
     case .made(let parts):
       return HTTPBodyLines(head: parts.body, file: nil, limit: parts.maxLineBytes)
     }

@@ -35,6 +35,11 @@ public final class HTTPServer: Sendable {
     /// The longest request body in memory; a longer one is answered with 413. Also the longest line
     /// of a body that is read by lines.
     public var maxBodyBytes = 16 << 20
+    /// Most bytes of request bodies in memory at a time, over all connections, with what parsing
+    /// makes of them. Beyond it a body is refused with 503.
+    public var maxBodyMemory = 256 << 20
+    /// Most bytes of spooled request bodies on disk at a time. Beyond it a body is refused with 503.
+    public var maxBodyDisk = 4 << 30
     /// Where long bodies are kept while their requests last, if the handler wants that: `$TMPDIR`,
     /// or `/tmp`.
     public var temporaryDirectory = systemTemporaryDirectory
@@ -65,6 +70,7 @@ public final class HTTPServer: Sendable {
     let workers: WorkerPool
     /// How many loops have not ended.
     let alive: Monitor<Int>
+    let budget: BodyBudget
   }
 
   private let options: Options
@@ -82,6 +88,9 @@ public final class HTTPServer: Sendable {
 
   /// The port that is listened on; nil if the server is not running.
   public var port: Int? { running.withLock { $0?.port } }
+
+  /// What request bodies use; nil if the server is not running.
+  var bodyBudget: BodyBudget? { running.withLock { $0?.budget } }
 
   /// Listens, and returns when connections are accepted.
   public func start() throws(HTTPServerError) {
@@ -143,6 +152,7 @@ public final class HTTPServer: Sendable {
     let workers = try WorkerPool(workers: options.workers, queueLimit: options.maxQueuedWork)
     let connectionLimits = ConnectionLimits(
       total: options.maxConnections, perAddress: options.maxConnectionsPerAddress)
+    let budget = BodyBudget(memory: options.maxBodyMemory, disk: options.maxBodyDisk)
     let alive = Monitor(0)
     var loops: [EventLoop] = []
     var threads: [SystemThread] = []
@@ -150,7 +160,7 @@ public final class HTTPServer: Sendable {
       for _ in 0..<options.eventLoops {
         let loop = try EventLoop(
           handler: handler, settings: settings, workers: workers,
-          connectionLimits: connectionLimits)
+          connectionLimits: connectionLimits, budget: budget)
         try loop.listen(on: reservation.address, tls: options.tls)
         loops.append(loop)
       }
@@ -173,7 +183,7 @@ public final class HTTPServer: Sendable {
     }
     return Running(
       port: reservation.address.port, loops: loops, threads: threads, workers: workers,
-      alive: alive)
+      alive: alive, budget: budget)
   }
 }
 
@@ -202,6 +212,8 @@ extension HTTPServer.Options {
     try check("idleTimeout", idleTimeout, 0...86_400)
     try check("requestTimeout", requestTimeout, 0...86_400)
     try check("maxBodyBytes", maxBodyBytes, 0...(1 << 40))
+    try check("maxBodyMemory", maxBodyMemory, 0...(1 << 50))
+    try check("maxBodyDisk", maxBodyDisk, 0...(1 << 50))
   }
 }
 

@@ -59,22 +59,12 @@ extension EventLoop {
     switch record.phase {
     case .receiving:
       record.client.isAnswered()
-      if let refusal = record.bodyRefusal ?? endBody(of: record) { return refuse(record, refusal) }
-      // An upload that ends after the deadline: nobody would wait for its work.
-      if hasGivenUp { return refuse(record, .draining) }
-      switch handler.handle(HTTPRequest(record)) {
-      case .respond(let response): return encodeAndAnswer(record, response)
-      case .offload(let work):
-        offload(record, work)
+      if record.bodyRefusal == nil, record.isPacked {
+        unpack(record)
         return true
-      case .later(let begin):
-        record.phase = .suspended
-        // First, because the answer may come before `begin` returns.
-        suspend(record)
-        begin(HTTPCompletion(record))
-        return true
-      case .stream(let reply): return stream(record, reply)
       }
+      return handle(record)
+    case .unpacking: return handle(record)
     case .suspended:
       // Not kept: what begins a stream may hold the request, and another suspension brings another.
       let reply = record.reply
@@ -87,6 +77,26 @@ extension EventLoop {
       }
     case .answered:
       return false
+    }
+  }
+
+  /// The body is complete.
+  private func handle(_ record: RequestRecord) -> Bool {
+    if let refusal = record.bodyRefusal { return refuse(record, refusal) }
+    // An upload that ends after the deadline: nobody would wait for its work.
+    if hasGivenUp { return refuse(record, .draining) }
+    switch handler.handle(HTTPRequest(record)) {
+    case .respond(let response): return encodeAndAnswer(record, response)
+    case .offload(let work):
+      offload(record, work)
+      return true
+    case .later(let begin):
+      record.phase = .suspended
+      // First, because the answer may come before `begin` returns.
+      suspend(record)
+      begin(HTTPCompletion(record))
+      return true
+    case .stream(let reply): return stream(record, reply)
     }
   }
 

@@ -13,6 +13,8 @@ final class RequestRecord: @unchecked Sendable {
   enum Phase {
     /// Headers are here, the body is arriving.
     case receiving
+    /// The connection is suspended while a worker unpacks the body.
+    case unpacking
     /// The connection is suspended, for a worker or a completion; `reply` is set before it is
     /// resumed.
     case suspended
@@ -42,9 +44,13 @@ final class RequestRecord: @unchecked Sendable {
   /// The rest of a spooled body.
   @exclusivity(unchecked) var bodyFile: BodyFile?
   @exclusivity(unchecked) var isSpooled = false
+  /// Whether the body is received but not kept.
+  @exclusivity(unchecked) var isDiscarded = false
+  /// Bytes reserved in the budget of bodies.
+  @exclusivity(unchecked) var reservedBytes = 0
   @exclusivity(unchecked) var bodyLimit = 0
-  /// Unpacks the body; nil where it isn't packed.
-  @exclusivity(unchecked) var decompressor: GzipDecompressor?
+  /// Whether the body was sent as gzip.
+  @exclusivity(unchecked) var isPacked = false
   /// The body's length by its `Content-Length`; nil if there is none, as for a chunked body.
   @exclusivity(unchecked) var expectedBytes: Int?
   /// Of the body as sent, what was dropped included.
@@ -104,7 +110,8 @@ final class RequestRecord: @unchecked Sendable {
     bodyFile = nil
     isSpooled = false
     bodyLimit = 0
-    decompressor = nil
+    isDiscarded = false
+    isPacked = false
     expectedBytes = nil
     receivedBytes = 0
     bodyBytes = 0
@@ -154,13 +161,21 @@ final class RequestRecord: @unchecked Sendable {
   func dropBody() {
     body = []
     bodyFile = nil
-    decompressor = nil
+    releaseBody()
+  }
+
+  /// Gives what the body has reserved back to the budget.
+  private func releaseBody() {
+    guard reservedBytes > 0 else { return }
+    loop.budget.memory.release(reservedBytes)
+    reservedBytes = 0
   }
 
   /// libmicrohttpd is about to free what the connection holds.
   func detach() {
     // Others may hold the record for a while; its file is closed now.
     bodyFile = nil
+    releaseBody()
     liveConnection = nil
   }
 }

@@ -44,7 +44,7 @@ struct InferenceRoutes: Sendable {
         let model = try model(context)
         return .respond(.json(["model_stats": [model.statistics.report(model)]]))
       },
-      Router.Route("POST", path + "/infer", takesKey: true, infer),
+      Router.Route("POST", path + "/infer", body: .whole, takesKey: true, infer),
     ]
   }
 

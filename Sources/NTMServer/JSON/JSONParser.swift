@@ -107,7 +107,8 @@ struct JSONParser {
     var numbers: [Double] = []
     skipSpace()
     if skip("]") { return .numbers(numbers) }
-    numbers.reserveCapacity(16)
+    // Most lists that begin with a number are inputs.
+    if next != UInt8(ascii: "["), next != UInt8(ascii: "{") { numbers.reserveCapacity(16) }
     while true {
       skipSpace()
       guard next == UInt8(ascii: "-") || JSONNumber.isDigit(next) else {

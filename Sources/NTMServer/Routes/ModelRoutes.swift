@@ -18,8 +18,8 @@ struct ModelRoutes: Sendable {
       Router.Route("GET", "/models/{name}") { context throws(Problem) in
         .respond(.json(try resource(context.parameter(0))))
       },
-      Router.Route("POST", "/models/{name}/load", takesKey: true, load),
-      Router.Route("POST", "/models/{name}/unload", takesKey: true, unload),
+      Router.Route("POST", "/models/{name}/load", body: .whole, takesKey: true, load),
+      Router.Route("POST", "/models/{name}/unload", body: .whole, takesKey: true, unload),
     ]
   }
 

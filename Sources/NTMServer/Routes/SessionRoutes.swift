@@ -7,16 +7,16 @@ struct SessionRoutes: Sendable {
 
   var routes: [Router.Route] {
     [
-      Router.Route("POST", "/sessions", takesKey: true, create),
+      Router.Route("POST", "/sessions", body: .whole, takesKey: true, create),
       Router.Route("GET", "/sessions", list),
       Router.Route("GET", "/sessions/{id}") { context throws(Problem) in
         .respond(.json(resource(try sessions.look(for: context.parameter(0)))))
       },
       Router.Route("DELETE", "/sessions/{id}", delete),
       Router.Route("POST", "/sessions/{id}/reset", takesKey: true, reset),
-      Router.Route("POST", "/sessions/{id}/fork", takesKey: true, fork),
+      Router.Route("POST", "/sessions/{id}/fork", body: .whole, takesKey: true, fork),
       Router.Route("GET", "/sessions/{id}/state", state),
-      Router.Route("PUT", "/sessions/{id}/state", replaceState),
+      Router.Route("PUT", "/sessions/{id}/state", body: .whole, replaceState),
       Router.Route("GET", "/sessions/{id}/memory", memory),
     ]
   }

@@ -9,13 +9,10 @@ struct StepRoute: Sendable {
   /// Bytes of a problem, apart from what a request said in its body.
   private static let largestProblem = 512 + 2 * RequestID.longest
 
-  /// Bytes of a body that are read in less than about a millisecond.
-  private static let smallBody = 16 << 10
-
   var routes: [Router.Route] {
     [
-      Router.Route("POST", "/sessions/{id}/step", takesKey: true, step),
-      Router.Route("POST", "/step", takesKey: true, many),
+      Router.Route("POST", "/sessions/{id}/step", body: .wholeOrLines, takesKey: true, step),
+      Router.Route("POST", "/step", body: .whole, takesKey: true, many),
     ]
   }
 
@@ -26,8 +23,10 @@ struct StepRoute: Sendable {
     if MediaType.isJSONLines(request) { return try stream(request, session, fields) }
     let form = try MediaType.preferred(of: [.json, .csv], for: request)
     let body = request.body
-    guard body.count <= Self.smallBody else {
-      return readLater(body, form, fields, session, context.claim)
+    guard body.count <= Router.smallBody else {
+      // On a worker already.
+      return later(
+        try read(body, form, fields, for: session.model).0, form, session, context.claim)
     }
     // All threads that step the model would count the same references to it. The session has it.
     let outcome = Unmanaged.passUnretained(session.model)._withUnsafeGuaranteedRef { model in
@@ -71,23 +70,6 @@ struct StepRoute: Sendable {
     .later { completion in
       session.answer(completion, .change, claim) { content throws(Problem) in
         try apply(steps, form, to: session, &content)
-      }
-    }
-  }
-
-  /// As `later`, where reading the body is long work already.
-  private func readLater(
-    _ body: [UInt8], _ form: MediaType, _ fields: StepFields, _ session: Session,
-    _ claim: KeyClaim?
-  ) -> HTTPOutcome {
-    .later { completion in
-      completion.perform {
-        completion.refusing { () throws(Problem) in
-          let (request, _) = try read(body, form, fields, for: session.model)
-          session.answer(completion, .change, claim) { content throws(Problem) in
-            try apply(request, form, to: session, &content)
-          }
-        }
       }
     }
   }

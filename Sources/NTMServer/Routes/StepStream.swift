@@ -232,6 +232,12 @@ final class StepStream: @unchecked Sendable {
         throw Problem(
           .bodyTooLarge, "line \(line) is longer than \(limit) bytes",
           fields: ["line": .number(line), "limit": .number(limit)])
+      case .damaged(let reason):
+        throw Problem(.malformedRequest, "the body's gzip is damaged: \(reason)")
+      case .tooLong(let limit):
+        throw Problem(
+          .bodyTooLarge, "the body is longer than \(limit) bytes", fields: ["limit": .number(limit)]
+        )
       case .unreadable:
         throw Problem(.internalError, "the rest of the body could not be read from disk")
       }

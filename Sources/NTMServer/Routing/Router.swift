@@ -32,6 +32,16 @@ struct Router: Sendable {
 
   typealias Handler = @Sendable (Context) throws(Problem) -> HTTPOutcome
 
+  /// The body that a route accepts.
+  enum Body: Sendable {
+    /// None: a short one is dropped, a long one is refused.
+    case nothing
+    /// One that is kept in memory.
+    case whole
+    /// One that is kept in memory, or a stream of lines on disk.
+    case wholeOrLines
+  }
+
   final class Route: Sendable {
     let method: HTTPMethod
     /// Such as "/sessions/{id}/step".
@@ -39,14 +49,17 @@ struct Router: Sendable {
     let handler: Handler
     /// Whether an `Idempotency-Key` protects it from being carried out twice.
     let takesKey: Bool
+    let body: Body
     /// Whether the first variable part of the path is a session's name.
     let isOfSession: Bool
 
     init(
-      _ method: String, _ pattern: String, takesKey: Bool = false, _ handler: @escaping Handler
+      _ method: String, _ pattern: String, body: Body = .nothing, takesKey: Bool = false,
+      _ handler: @escaping Handler
     ) {
       self.method = HTTPMethod(method)
       self.takesKey = takesKey
+      self.body = body
       self.pattern = pattern
       self.handler = handler
       isOfSession = pattern.hasPrefix("/sessions/{id}")
@@ -91,6 +104,26 @@ struct Router: Sendable {
     request.withPath { patterns.match($0, from: 0)?.index }
   }
 
+  /// The body that a request may have; nil if no route has its path and method.
+  func body(of request: HTTPRequest) -> Body? {
+    let method = request.knownMethod == .head ? .get : request.knownMethod
+    var next = 0
+    while let match = request.withPath({ patterns.match($0, from: next) }) {
+      for index in routes(of: match.index) {
+        let body = routesByPattern[index]._withUnsafeGuaranteedRef {
+          $0.method == method ? $0.body : nil
+        }
+        if let body { return body }
+      }
+      next = match.index + 1
+    }
+    return nil
+  }
+
+  /// Bytes of a body that are parsed, or made a fingerprint of, in less than about a millisecond. A
+  /// worker does that for a longer one.
+  static let smallBody = 16 << 10
+
   /// Runs the handler of the request's route, and notes which it is.
   ///
   /// - Throws: `Problem` 404 for an unknown path and 405 for an unknown method, or what the handler
@@ -119,7 +152,22 @@ struct Router: Sendable {
   }
 
   private func run(_ route: Route, _ context: Context) throws(Problem) -> HTTPOutcome {
-    guard route.takesKey, context.request.has(.idempotencyKey),
+    guard context.request.bodyCount > Self.smallBody, !context.request.isSpooled else {
+      return try runNow(route, context)
+    }
+    return .onWorker { () throws(Problem) in
+      do throws(HTTPRefusal) {
+        try context.request.reserveMemory(JSONParser.mostMemory(for: context.request.body))
+      } catch {
+        throw Problem(error)
+      }
+      return try runNow(route, context)
+    }
+  }
+
+  private func runNow(_ route: Route, _ context: Context) throws(Problem) -> HTTPOutcome {
+    // A stream is no request that a key can protect: its handler refuses the key.
+    guard route.takesKey, context.request.has(.idempotencyKey), !context.request.isSpooled,
       let key = try IdempotencyStore.key(of: context.request)
     else { return try handle(route, context) }
     return try keys.run(key, context.request) { claim throws(Problem) in
@@ -136,7 +184,7 @@ struct Router: Sendable {
   }
 
   /// Why a request is for no route.
-  private func refusal(of request: HTTPRequest) -> Problem {
+  func refusal(of request: HTTPRequest) -> Problem {
     var allowed: [String] = []
     var next = 0
     while let match = request.withPath({ patterns.match($0, from: next) }) {

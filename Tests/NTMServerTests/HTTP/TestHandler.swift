@@ -25,7 +25,7 @@ import Testing
 /// | `/streamed-later` | the same, by way of a completion |
 /// | `/lines` | the lines of the body, which is spooled up to `?max=` bytes, put together again |
 /// | `/lines-stream` | the same as a stream, made when the request may be over |
-/// | `/spooled` | the same body as a whole |
+/// | `/discarded` | like every other path; a body is received and not kept |
 /// | `/count` | how many lines a spooled body has |
 /// | `/memory` | the length of a body in memory, up to `?max=` bytes |
 /// | `/length` | the body's length |
@@ -85,8 +85,6 @@ final class TestHandler: HTTPHandler {
           let lines = request.bodyLines
           Self.stream(lines, to: stream)
         })
-    case "/spooled":
-      return .offload { HTTPResponse(status: 200, body: request.body) }
     case "/count":
       return .offload { Self.countLines(request.bodyLines) }
     case "/length", "/memory":
@@ -121,7 +119,8 @@ final class TestHandler: HTTPHandler {
   func bodyLimit(for request: HTTPRequest) -> HTTPBodyLimit {
     let max = request.queryValue("max").flatMap { Int($0) } ?? .max
     switch request.path {
-    case "/lines", "/lines-stream", "/spooled", "/count": return .spooled(max: max)
+    case "/lines", "/lines-stream", "/count": return .spooled(max: max)
+    case "/discarded": return .discarded
     default: return .memory(max: max)
     }
   }

@@ -80,3 +80,15 @@ extension String {
 func pause(milliseconds: Int) {
   usleep(UInt32(milliseconds) * 1000)
 }
+
+/// Waits until something holds, for 10 s at most.
+///
+/// - Returns: whether it holds
+func waitUntil(_ condition: () -> Bool) -> Bool {
+  let end = ContinuousClock.now + .seconds(10)
+  while ContinuousClock.now < end {
+    if condition() { return true }
+    usleep(2000)
+  }
+  return condition()
+}

@@ -1,0 +1,134 @@
+import Testing
+
+@testable import NTMServer
+
+/// Limits on the request bodies of all connections together, and bodies that no route needs.
+extension HTTPServerTests {
+  @Test(arguments: ["Content-Length", "chunked"])
+  func discardedBodyIsNotKept(_ framing: String) throws {
+    try withServer { server, _, port in
+      let client = try SocketClient(port: port)
+      for size in [1, 1000, EventLoop.mostDiscarded] {
+        let response = try client.exchange(
+          "POST", "/discarded", framing: framing, body: [UInt8](repeating: 32, count: size))
+        #expect(response.status == 200)
+        #expect(!response.text.contains("   "))
+        #expect(server.bodyBudget?.memory.used == 0)
+      }
+    }
+  }
+
+  @Test func longUnwantedBodyIsRefusedBeforeItArrives() throws {
+    try withServer { _, _, port in
+      let client = try SocketClient(port: port)
+      try client.send(
+        "POST", "/discarded", headers: [("Content-Length", "\(EventLoop.mostDiscarded + 1)")])
+      let response = try client.receive()
+      #expect(response.text == "/discarded refused: unwantedBody(limit: 65536)")
+      #expect(try client.isClosedByServer())
+    }
+  }
+
+  @Test func longUnwantedChunkedBodyIsRefusedWhenItExceedsTheLimit() throws {
+    try withServer { _, _, port in
+      let client = try SocketClient(port: port)
+      try client.send("POST", "/discarded", headers: [("Transfer-Encoding", "chunked")])
+      // The body does not end.
+      try client.send(
+        Array("20000\r\n".utf8) + [UInt8](repeating: 32, count: EventLoop.mostDiscarded + 1))
+      let response = try client.receive()
+      #expect(response.text == "/discarded refused: unwantedBody(limit: 65536)")
+      #expect(try client.isClosedByServer())
+    }
+  }
+
+  /// The coding of a body that nobody reads is not checked.
+  @Test(arguments: ["gzip", "br"])
+  func discardedBodyIsNotUnpacked(_ coding: String) throws {
+    try withServer { _, _, port in
+      let response = try SocketClient(port: port).exchange(
+        "POST", "/discarded", headers: [("Content-Encoding", coding)], body: [1, 2, 3])
+      #expect(response.status == 200)
+    }
+  }
+
+  @Test func bodiesBeyondTheMemoryBudgetAreRefused() throws {
+    let options = HTTPServer.Options.testing { $0.maxBodyMemory = 1 << 20 }
+    try withServer(options) { server, _, port in
+      // Bodies that are not complete hold most of the budget.
+      let held = try (0..<3).map { _ in
+        let client = try SocketClient(port: port)
+        try client.send("POST", "/length", headers: [("Content-Length", "300001")])
+        try client.send([UInt8](repeating: 32, count: 300_000))
+        return client
+      }
+      #expect(waitUntil { (server.bodyBudget?.memory.used ?? 0) >= 900_000 })
+      let client = try SocketClient(port: port)
+      let body = [UInt8](repeating: 32, count: 300_000)
+      let refused = try client.exchange("POST", "/length", body: body)
+      #expect(refused.status == 503)
+      #expect(refused.header("Retry-After") == "1")
+      #expect(refused.text == "/length refused: bodiesTooLarge(limit: 1048576)")
+      // A short body needs no reservation.
+      #expect(try client.exchange("POST", "/length", body: [1, 2, 3]).text == "3")
+
+      // One ends, the others leave.
+      try held[0].send([32])
+      #expect(try held[0].receive().text == "300001")
+      held[1].close()
+      held[2].close()
+      #expect(waitUntil { server.bodyBudget?.memory.used == 0 })
+      #expect(try client.exchange("POST", "/length", body: body).text == "300000")
+    }
+  }
+
+  @Test func unpackedBodyCountsAgainstTheMemoryBudget() throws {
+    let options = HTTPServer.Options.testing { $0.maxBodyMemory = 1 << 20 }
+    try withServer(options) { server, _, port in
+      let packed = try #require(GzipCompressor().compress([UInt8](repeating: 32, count: 3 << 20)))
+      let client = try SocketClient(port: port)
+      let refused = try client.exchange(
+        "POST", "/length", headers: [("Content-Encoding", "gzip")], body: packed)
+      #expect(refused.text == "/length refused: bodiesTooLarge(limit: 1048576)")
+      #expect(waitUntil { server.bodyBudget?.memory.used == 0 })
+    }
+  }
+
+  @Test func spooledBodiesBeyondTheDiskBudgetAreRefused() throws {
+    let options = HTTPServer.Options.testing { $0.maxBodyDisk = 1 << 20 }
+    try withServer(options) { server, _, port in
+      let size = EventLoop.memoryOfSpooled + 900_000
+      let held = try SocketClient(port: port)
+      try held.send("POST", "/lines", headers: [("Content-Length", "\(size + 1)")])
+      try held.send(Self.lines(size))
+      #expect(waitUntil { (server.bodyBudget?.disk.used ?? 0) >= 800_000 })
+      let client = try SocketClient(port: port)
+      let refused = try client.exchange("POST", "/lines", body: Self.lines(size))
+      #expect(refused.status == 503)
+      #expect(refused.text.contains("bodyNotStored"))
+      held.close()
+      #expect(waitUntil { server.bodyBudget?.disk.used == 0 })
+      #expect(try client.exchange("POST", "/lines", body: Self.lines(size)).status == 200)
+      #expect(waitUntil { server.bodyBudget?.disk.used == 0 })
+      #expect(waitUntil { server.bodyBudget?.memory.used == 0 })
+    }
+  }
+}
+
+extension HTTPServerTests {
+  fileprivate static func lines(_ size: Int) -> [UInt8] {
+    (0..<size).map { $0 % 80 == 79 ? 10 : UInt8(ascii: "x") }
+  }
+}
+
+extension SocketClient {
+  fileprivate func exchange(
+    _ method: String, _ target: String, framing: String, body: [UInt8]
+  ) throws -> Response {
+    guard framing == "chunked" else { return try exchange(method, target, body: body) }
+    try send(method, target, headers: [("Transfer-Encoding", "chunked")])
+    try send(
+      Array("\(String(body.count, radix: 16))\r\n".utf8) + body + Array("\r\n0\r\n\r\n".utf8))
+    return try receive()
+  }
+}
