@@ -229,7 +229,7 @@ import Testing
     }
   }
 
-  @Test(arguments: ["BREW", "PROPFIND", "get", "G\u{7F}T", String(repeating: "M", count: 1000)])
+  @Test(arguments: ["BREW", "PROPFIND", "get", String(repeating: "M", count: 1000)])
   func anUnknownMethodIsRefused(_ method: String) async throws {
     try await expectRefused { client, id, _ in
       let response = try client.exchange(method, "/sessions/\(id)/step", body: Array("{}".utf8))

@@ -43,7 +43,10 @@ extension EventLoop {
       record.isSpooled = true
     }
     if !record.isDiscarded, let refusal = readCoding(of: record) { return refusal }
-    guard let length else { return nil }
+    guard let length else {
+      record.client.receivesPart()
+      return nil
+    }
     guard length <= UInt64(sentLimit(record)) else { return tooLong(record) }
     record.expectedBytes = Int(length)
     if !record.isDiscarded, length <= UInt64(BodyBudget.freeBytes) {
@@ -67,7 +70,9 @@ extension EventLoop {
 
   /// A part of the body is here. A result of false means that the connection is dropped.
   func receive(_ part: UnsafeRawBufferPointer, _ record: RequestRecord) -> Bool {
+    activity &+= 1
     record.receivedBytes += part.count
+    if record.expectedBytes == nil { record.client.receivesPart() }
     if record.bodyRefusal == nil {
       record.bodyRefusal = keep(part, record)
       if let refusal = record.bodyRefusal {

@@ -15,6 +15,11 @@ final class ConnectionRecord {
   let place: ConnectionLimits.Place
   /// The request line is longer than can be taken. libmicrohttpd learns of it before the headers.
   var targetRefusal: HTTPRefusal?
+  /// Where the request target ends, and why it is malformed.
+  var targetEnd: UnsafePointer<CChar>?
+  var targetDefect: String?
+  /// The version of HTTP, which follows the target.
+  var version: UnsafePointer<CChar>?
   /// Of the present request.
   let head: RequestHead
 
@@ -24,6 +29,9 @@ final class ConnectionRecord {
   private(set) var receivingSince: UInt64?
   /// What the client had sent when it was looked at last; nil at the begin of a wait.
   private var bytesSeen: UInt64? = 0
+  /// Bytes that the library had read of the client when it gave the last part of a chunked body to
+  /// us; nil if the system does not say.
+  private(set) var readAtLastPart: UInt64?
   /// The request whose body is arriving.
   private(set) unowned(unsafe) var request: RequestRecord?
 
@@ -41,9 +49,16 @@ final class ConnectionRecord {
 
   func receivesBody(of request: RequestRecord) {
     phase = .body
+    readAtLastPart = nil
     receivingSince = receivingSince ?? request.started
     self.request = request
   }
+
+  /// Whether a request line has come, and the rest of its head has not.
+  var isReceivingHeaders: Bool { phase == .headers && targetEnd != nil }
+
+  /// A part of a chunked body is here.
+  func receivesPart() { readAtLastPart = connection.socket.readBytes }
 
   func isAnswered() {
     phase = .answer
@@ -55,6 +70,7 @@ final class ConnectionRecord {
     phase = .headers
     receivingSince = nil
     bytesSeen = nil
+    targetEnd = nil
     request = nil
   }
 

@@ -36,6 +36,14 @@ struct ConnectionSocket {
     #endif
   }
 
+  /// Bytes of the client that have been read from the socket; nil if the system does not say.
+  var readBytes: UInt64? {
+    guard let receivedBytes else { return nil }
+    var unread: CInt = 0
+    guard ioctl(descriptor, UInt(FIONREAD), &unread) == 0 else { return nil }
+    return receivedBytes - min(receivedBytes, UInt64(max(0, unread)))
+  }
+
   /// To be called after a part of an upload that is not complete.
   ///
   /// libmicrohttpd takes a short read to mean that there is nothing more to read. An end of the

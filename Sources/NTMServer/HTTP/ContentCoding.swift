@@ -113,7 +113,7 @@ extension EventLoop {
   }
 
   private func acceptsGzip(_ record: RequestRecord) -> Bool {
-    ContentCoding.acceptsGzip(HTTPRequest(record).header(.acceptEncoding))
+    ContentCoding.acceptsGzip(HTTPRequest(record).list(.acceptEncoding))
   }
 }
 

@@ -44,6 +44,10 @@ final class EventLoop: @unchecked Sendable {
   lazy var compressor = GzipCompressor()
   /// Requests that are answered by a stream, until their completion.
   var streams: [ObjectIdentifier: RequestRecord] = [:]
+  /// Counts the library's calls for requests, to notice that it runs without making progress.
+  @exclusivity(unchecked) var activity = 0
+  /// Runs of the library, one behind the other, without waiting and without progress.
+  private var idleRuns = 0
   /// When to look next for clients that have left (monotonic nanoseconds).
   @exclusivity(unchecked) var nextLook: UInt64 = 0
 
@@ -130,7 +134,10 @@ final class EventLoop: @unchecked Sendable {
           limit = Int((deadline - now) / 1_000_000) + 1
         }
       }
-      daemon.waitAndRun(limit: limit)
+      let before = activity
+      let ranAtOnce = daemon.waitAndRun(limit: limit)
+      idleRuns = ranAtOnce && activity == before ? idleRuns + 1 : 0
+      if idleRuns >= Self.fewIdleRuns { endStalledBodies(afterRuns: idleRuns) }
       lookForDisconnects()
       lookForSlowRequests()
     }

@@ -72,8 +72,8 @@ public struct HTTPRequest: Sendable {
   }
 
   /// The request target up to the `?`, with its percent-escapes: decode it segment by segment with
-  /// `PercentEncoding`. libmicrohttpd has cut off the query and done nothing else, so this may
-  /// also be `*` or an absolute `http://…` target.
+  /// `PercentEncoding`. Of a target in absolute form it is the path
+  /// alone. It may also be `*`.
   public var path: String {
     switch source {
     case .live(let record): record.connection.text(record.path)
@@ -132,6 +132,27 @@ public struct HTTPRequest: Sendable {
     case .made(let parts):
       parts.headers.first { equalsIgnoringASCIICase($0.name, name) }?.value
     }
+  }
+
+  /// The elements of a header that is a list, which may stand on several lines (RFC 9110, section
+  /// 5.3); nil if the header is missing or empty.
+  func list(_ name: String) -> String? {
+    let values: [String]
+    switch source {
+    case .live(let record): values = record.connection.headers(name)
+    case .made(let parts):
+      values = parts.headers.filter { equalsIgnoringASCIICase($0.name, name) }.map(\.value)
+    }
+    let list = values.filter { !$0.isEmpty }.joined(separator: ", ")
+    return list.isEmpty ? nil : list
+  }
+
+  /// As the other `list`. The usual header, which stands on one line, is found without a search.
+  func list(_ header: RequestHeader) -> String? {
+    if case .live(let record) = source, record.head.count(of: header) <= 1 {
+      return self.header(header).flatMap { $0.isEmpty ? nil : $0 }
+    }
+    return list("\(header.name)")
   }
 
   /// The first of these headers.

@@ -35,7 +35,8 @@ enum RequestTarget {
   static func refusal(
     _ target: UnsafePointer<CChar>, _ limits: MicroHTTPD.Limits
   ) -> HTTPRefusal? {
-    if strlen(target) > limits.target { return .targetTooLong(limit: limits.target) }
+    let length = strlen(target)
+    if length > limits.target { return .targetTooLong(limit: limits.target) }
     guard var rest = strchr(target, Int32(UInt8(ascii: "?"))) else { return nil }
     var parameters = 1
     while let next = strchr(rest + 1, Int32(UInt8(ascii: "&"))) {
@@ -55,23 +56,30 @@ extension EventLoop {
     // Before anything is applied: a step whose answer can't be sent must not be taken.
     let head = record.head
     if head.memory > settings.limits.head { return .headersTooLarge }
-    return (hostError(head, isNeeded: record.needsHost) ?? framingError(head)).map {
-      .malformed(reason: $0)
+    if let reason = record.client.targetDefect ?? head.defect(isComplete: true) {
+      return .malformed(reason: reason)
     }
+    let reason =
+      hostError(head, isNeeded: record.needsHost) ?? framingError(head) ?? repetition(head)
+      ?? record.useOriginForm()
+    return reason.map { .malformed(reason: $0) }
   }
 
   /// RFC 9112, section 3.2.
   private func hostError(_ head: RequestHead, isNeeded: Bool) -> String? {
     if head.count(of: .host) > 1 { return "Host is there twice" }
     guard let host = head[.host] else { return isNeeded ? "Host is missing" : nil }
-    return HostBytes.haveAll(of: host)
+    return FieldBytes.host.containsAll(of: host)
       ? nil : "Host is no host: \(String(decoding: host, as: UTF8.self))"
   }
 
   /// What makes the body's length doubtful (RFC 9112, section 6); proxies may see another one.
   private func framingError(_ head: RequestHead) -> String? {
     if head.count(of: .contentLength) > 1 { return "Content-Length is there twice" }
+    if head.count(of: .transferEncoding) > 1 { return "Transfer-Encoding is there twice" }
     guard let bytes = head[.transferEncoding] else { return nil }
+    // libmicrohttpd has taken the white space for a part of the name of the coding.
+    if head.isTrimmed(.transferEncoding) { return "Transfer-Encoding ends with white space" }
     let coding = String(decoding: bytes, as: UTF8.self)
     if !equalsIgnoringASCIICase(coding, "chunked") {
       return "Transfer-Encoding is \(coding); chunked is valid"
@@ -79,25 +87,12 @@ extension EventLoop {
     return head.count(of: .contentLength) == 0
       ? nil : "both Content-Length and Transfer-Encoding are there"
   }
-}
 
-/// The bytes that a host and port can have (RFC 3986, section 3.2); what would end them can't be there.
-private enum HostBytes {
-  /// A bit for each byte of ASCII.
-  private static let bits: (UInt64, UInt64) = {
-    var bits: (UInt64, UInt64) = (0, 0)
-    for byte in UInt8(0)..<128
-    where byte.isLetterOrDigit || "-._~%!$&'()*+,;=:[]".utf8.contains(byte) {
-      if byte < 64 { bits.0 |= 1 << byte } else { bits.1 |= 1 << (byte - 64) }
+  /// The server acts on one value of these fields, and a proxy may act on the other.
+  private func repetition(_ head: RequestHead) -> String? {
+    for header in RequestHeader.singletons where head.count(of: header) > 1 {
+      return "\(header.name) is there twice"
     }
-    return bits
-  }()
-
-  static func haveAll(of host: UnsafeRawBufferPointer) -> Bool {
-    let bits = bits
-    for byte in host where byte >= 128 || (byte < 64 ? bits.0 : bits.1) >> (byte & 63) & 1 == 0 {
-      return false
-    }
-    return true
+    return nil
   }
 }

@@ -95,7 +95,10 @@ enum MicroHTTPD {
     /// No wait is longer than `longestWait`: at its limit of connections or of descriptors the
     /// library takes the listening socket out of its epoll set, and puts it back at the begin of the
     /// run after the one that made room, for which there may be no event.
-    func waitAndRun(limit: Int) {
+    ///
+    /// - Returns: whether it ran at once, without waiting for an event
+    @discardableResult
+    func waitAndRun(limit: Int) -> Bool {
       var timeout = limit < 0 ? Self.longestWait : min(Int32(clamping: limit), Self.longestWait)
       var own: UInt64 = 0
       if MHD_get_timeout(pointer, &own) == .YES, own < UInt64(timeout) {
@@ -107,6 +110,7 @@ enum MicroHTTPD {
       #else
         ntm_mhd_select(pointer, wakeup.descriptor, timeout)
       #endif
+      return timeout == 0
     }
 
     /// Closes the listening socket. The connections go on.
@@ -144,21 +148,53 @@ enum MicroHTTPD {
     }
 
     /// Any header, by a search; `RequestHead` has those that are asked for often.
-    func header(_ name: String) -> String? {
+    ///
+    /// - Parameter isTrimmed: whether to remove white space behind the value
+    func header(_ name: String, isTrimmed: Bool = true) -> String? {
       var value: UnsafePointer<CChar>?
       var size = 0
       let found = name.withCString {
         MHD_lookup_connection_value_n(pointer, .HEADER_KIND, $0, name.utf8.count, &value, &size)
       }
       guard found == .YES else { return nil }
-      return String(
-        decoding: UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : size),
-        as: UTF8.self)
+      let bytes = UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : size)
+      return String(decoding: isTrimmed ? RequestHead.trimmed(bytes) : bytes, as: UTF8.self)
     }
 
-    /// Finds what the request's head has.
-    func read(_ head: RequestHead) {
-      head.clear(bytes: ntm_mhd_header_size(pointer))
+    /// The values of all headers of a name, without the white space around them.
+    func headers(_ name: String) -> [String] {
+      final class Search {
+        let name: [UInt8]
+        var values: [String] = []
+        init(_ name: String) { self.name = Array(name.utf8) }
+      }
+      let search = Search(name)
+      let each: MHD_KeyValueIteratorN = { context, kind, name, nameSize, value, valueSize in
+        guard let context, kind == .HEADER_KIND else { return .YES }
+        let search = Unmanaged<Search>.fromOpaque(context).takeUnretainedValue()
+        if equalsIgnoringASCIICase(
+          search.name, UnsafeRawBufferPointer(start: name, count: name == nil ? 0 : nameSize))
+        {
+          let value = UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : valueSize)
+          search.values.append(String(decoding: RequestHead.trimmed(value), as: UTF8.self))
+        }
+        return .YES
+      }
+      ntm_mhd_each_value(pointer, each, Unmanaged.passUnretained(search).toOpaque())
+      return search.values
+    }
+
+    /// Reads the request's headers and query.
+    ///
+    /// - Parameters:
+    ///   - start: where the head begins in the connection's memory, which is the method
+    ///   - version: the end of the request line
+    func read(_ head: RequestHead, from start: UnsafePointer<CChar>, version: UnsafePointer<CChar>)
+    {
+      // libmicrohttpd has replaced the line's CR and LF by zeros.
+      head.clear(
+        bytes: ntm_mhd_header_size(pointer), start: start,
+        firstLine: version + strlen(version) + 2)
       ntm_mhd_each_value(pointer, Callbacks.value, head.context)
     }
 
@@ -255,6 +291,7 @@ enum MicroHTTPD {
           loop.disconnected(Unmanaged<ConnectionRecord>.fromOpaque(held).takeRetainedValue())
           return
         }
+        loop.activity &+= 1
         let record = loop.connected(Connection(pointer: connection))
         slot.pointee = Unmanaged.passRetained(record).toOpaque()
       }
@@ -276,8 +313,12 @@ enum MicroHTTPD {
             $0.settings.limits
           }
           let refusal = RequestTarget.refusal(target, limits)
+          let bytes = UnsafeRawBufferPointer(start: target, count: strlen(target))
           Unmanaged<ConnectionRecord>.fromOpaque(held)._withUnsafeGuaranteedRef {
             $0.targetRefusal = refusal
+            $0.targetEnd = target + bytes.count
+            $0.targetDefect =
+              FieldBytes.areTarget(bytes) ? nil : "the target has a space or a control character"
           }
           if refusal != nil { strchr(target, Int32(UInt8(ascii: "?")))?[1] = 0 }
           return nil
@@ -297,6 +338,16 @@ enum MicroHTTPD {
             Connection(pointer: connection),
             Unmanaged<ConnectionRecord>.fromOpaque(client).takeUnretainedValue(),
             method: method, path: path, needsHost: strcmp(version, "HTTP/1.0") != 0)
+        }
+        let isWhole = loop._withUnsafeGuaranteedRef { _ in
+          Unmanaged<ConnectionRecord>.fromOpaque(client)._withUnsafeGuaranteedRef {
+            $0.version = version
+            // A NUL would cut the target off.
+            return $0.targetEnd.map { $0 + 1 } == version
+          }
+        }
+        if !isWhole {
+          record.client.targetDefect = "the target has a NUL, or no version follows it"
         }
         // Balanced in `completed`, which libmicrohttpd calls for every request that came here.
         slot.pointee = Unmanaged.passRetained(record).toOpaque()
@@ -341,7 +392,8 @@ enum MicroHTTPD {
     static let readBody: MHD_ContentReaderCallback = { record, position, buffer, size in
       guard let record, let buffer else { return ntm_mhd_end_with_error }
       return Unmanaged<RequestRecord>.fromOpaque(record)._withUnsafeGuaranteedRef { record in
-        record.responseBody.withUnsafeBytes { body in
+        record.loop.activity &+= 1
+        return record.responseBody.withUnsafeBytes { body in
           let part = body[Int(position)...].prefix(size)
           UnsafeMutableRawBufferPointer(start: buffer, count: size).copyMemory(
             from: UnsafeRawBufferPointer(rebasing: part))
@@ -375,7 +427,12 @@ enum MicroHTTPD {
     static let log: @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<CChar>?) -> Void = {
       context, line in
       guard let context, let line else { return }
-      Unmanaged<EventLoop>.fromOpaque(context).takeUnretainedValue().log(String(cString: line))
+      let text = String(cString: line)
+      Unmanaged<EventLoop>.fromOpaque(context)._withUnsafeGuaranteedRef { loop in
+        loop.log(text)
+        // The library is about to send the head of its answer twice.
+        if text.contains("Content-Length' header") { loop.refuseMalformedLength() }
+      }
     }
   }
 }

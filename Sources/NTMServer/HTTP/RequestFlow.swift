@@ -34,8 +34,9 @@ extension EventLoop {
   /// The headers are here. A response now closes the connection, as the body is never read.
   func begin(_ record: RequestRecord) -> Bool {
     activeRequests += 1
+    activity &+= 1
     let head = record.client.head
-    record.connection.read(head)
+    record.readHead(head)
     if let refusal = headRefusal(record) { return refuse(record, refusal, closes: true) }
     let isChunked = head[.transferEncoding] != nil
     let length = head[.contentLength].map(Self.contentLength)
@@ -56,6 +57,7 @@ extension EventLoop {
 
   /// The request is complete, or its work is.
   func proceed(_ record: RequestRecord) -> Bool {
+    activity &+= 1
     switch record.phase {
     case .receiving:
       record.client.isAnswered()
@@ -103,6 +105,7 @@ extension EventLoop {
   /// The response has been sent, or the connection is gone.
   func complete(_ record: RequestRecord) {
     activeRequests -= 1
+    activity &+= 1
     let stream = record.stream
     if stream != nil { streams[ObjectIdentifier(record)] = nil }
     if record.phase == .answered {

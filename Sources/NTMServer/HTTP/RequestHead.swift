@@ -1,7 +1,12 @@
 /// The headers that the server looks at by itself, whatever the request.
 enum RequestHeader: Int, CaseIterable {
   case accept, acceptEncoding, authorization, contentEncoding, contentLength, contentType, host
-  case idempotencyKey, origin, requestID, transferEncoding
+  case idempotencyKey, lastEventID, origin, requestID, transferEncoding
+
+  /// Fields whose repetition is refused. `Host` and the framing have checks of their own.
+  static let singletons: [RequestHeader] = [
+    .authorization, .contentType, .idempotencyKey, .lastEventID, .origin,
+  ]
 
   var name: StaticString {
     switch self {
@@ -13,6 +18,7 @@ enum RequestHeader: Int, CaseIterable {
     case .contentType: "Content-Type"
     case .host: "Host"
     case .idempotencyKey: "Idempotency-Key"
+    case .lastEventID: "Last-Event-ID"
     case .origin: "Origin"
     case .requestID: "X-Request-Id"
     case .transferEncoding: "Transfer-Encoding"
@@ -43,6 +49,25 @@ struct RequestHead: @unchecked Sendable {
     let parameterLimit: Int
     var parameterCount = 0
     var memory = 0
+    /// Where the next line of the head must begin, and where the head ends.
+    var nextLine: UnsafeRawPointer?
+    var end: UnsafeRawPointer?
+    var defect: Defect?
+    /// A bit for each header whose value had white space behind it.
+    var trimmed: UInt32 = 0
+  }
+
+  /// Why the head may mean something else to another parser.
+  private enum Defect {
+    case line, name, value
+
+    var reason: String {
+      switch self {
+      case .line: "a line of the head does not end with CR LF, is folded, or has a NUL"
+      case .name: "a field's name is not a token: it is empty, or has white space or a separator"
+      case .value: "a field's value has a control character"
+      }
+    }
   }
 
   private let storage: UnsafeMutablePointer<Storage>
@@ -80,20 +105,85 @@ struct RequestHead: @unchecked Sendable {
 
   private init(storage: UnsafeMutablePointer<Storage>) { self.storage = storage }
 
-  /// - Parameter bytes: of the request line and the headers
-  func clear(bytes: Int) {
+  /// - Parameters:
+  ///   - bytes: of the request line and the headers
+  ///   - start: where they begin
+  ///   - firstLine: where the first header begins
+  func clear(
+    bytes: Int, start: UnsafeRawPointer? = nil, firstLine: UnsafeRawPointer? = nil
+  ) {
     storage.pointee.values.initialize(
       repeating: UnsafeRawBufferPointer(start: nil, count: 0), count: Self.count)
     storage.pointee.counts.initialize(repeating: 0, count: Self.count)
     storage.pointee.parameterCount = 0
     storage.pointee.memory = bytes
+    storage.pointee.nextLine = firstLine
+    storage.pointee.end = start.map { $0 + bytes }
+    storage.pointee.defect = nil
+    storage.pointee.trimmed = 0
+  }
+
+  /// The bytes that end a line, which libmicrohttpd has replaced: CR and LF.
+  private static let lineEnd = 2
+
+  /// Follows the lines of the head in the connection's memory, from one header to the next.
+  /// libmicrohttpd accepts lines that end with LF alone, folded lines, and NULs, and then takes other
+  /// bytes for headers than the parsers of proxies do; the lines do not follow each other then.
+  private func follow(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    guard storage.pointee.defect == nil else { return }
+    guard let nextLine = storage.pointee.nextLine, name.baseAddress == nextLine,
+      let end = value.baseAddress.map({ $0 + value.count }), isLineEnd(end)
+    else {
+      storage.pointee.defect = .line
+      return
+    }
+    storage.pointee.nextLine = end + Self.lineEnd
+    if name.isEmpty || !FieldBytes.token.containsAll(of: name) {
+      storage.pointee.defect = .name
+    } else if !FieldBytes.areValue(value) {
+      storage.pointee.defect = .value
+    }
+  }
+
+  private func isLineEnd(_ place: UnsafeRawPointer) -> Bool {
+    guard let end = storage.pointee.end, place + Self.lineEnd <= end else { return false }
+    return place.load(as: UInt8.self) == 0 && place.load(fromByteOffset: 1, as: UInt8.self) == 0
+  }
+
+  /// Why the head is malformed; nil if it is not.
+  ///
+  /// - Parameter isComplete: whether all headers have been added
+  func defect(isComplete: Bool) -> String? {
+    if let defect = storage.pointee.defect { return defect.reason }
+    // An empty line is the end.
+    guard isComplete, let last = storage.pointee.nextLine, let end = storage.pointee.end else {
+      return nil
+    }
+    return isLineEnd(last) && last + Self.lineEnd == end ? nil : Defect.line.reason
   }
 
   func addHeader(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
     storage.pointee.memory += MicroHTTPD.Limits.bytesPerValue
+    follow(name, value)
     guard let index = Self.index(of: name) else { return }
-    if storage.pointee.counts[index] == 0 { storage.pointee.values[index] = value }
+    let trimmed = Self.trimmed(value)
+    if trimmed.count < value.count { storage.pointee.trimmed |= 1 << index }
+    if storage.pointee.counts[index] == 0 { storage.pointee.values[index] = trimmed }
     storage.pointee.counts[index] += 1
+  }
+
+  /// A value without the white space behind it, which is not part of it (RFC 9110, section 5.5).
+  /// libmicrohttpd has removed the white space before it.
+  static func trimmed(_ value: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+    var count = value.count
+    while count > 0, value[count - 1] == 0x20 || value[count - 1] == 0x09 { count -= 1 }
+    return UnsafeRawBufferPointer(rebasing: value[..<count])
+  }
+
+  /// Replaces the host by that of a target in absolute form.
+  func setHost(_ host: UnsafeRawBufferPointer) {
+    storage.pointee.values[RequestHeader.host.rawValue] = host
+    storage.pointee.counts[RequestHeader.host.rawValue] = 1
   }
 
   func addParameter(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
@@ -138,6 +228,11 @@ struct RequestHead: @unchecked Sendable {
   /// The first of this name; nil for none.
   subscript(header: RequestHeader) -> UnsafeRawBufferPointer? {
     count(of: header) > 0 ? storage.pointee.values[header.rawValue] : nil
+  }
+
+  /// Whether there was white space behind the value of a header.
+  func isTrimmed(_ header: RequestHeader) -> Bool {
+    storage.pointee.trimmed >> header.rawValue & 1 != 0
   }
 
   func count(of header: RequestHeader) -> Int { storage.pointee.counts[header.rawValue] }

@@ -158,6 +158,49 @@ final class RequestRecord: @unchecked Sendable {
 
   var isHead: Bool { method == .head }
 
+  /// Whether a body of unknown length is arriving.
+  var isChunked: Bool { phase == .receiving && expectedBytes == nil }
+
+  func readHead(_ head: RequestHead) {
+    guard let version = client.version else { preconditionFailure("a request has no version") }
+    connection.read(head, from: methodText, version: version)
+    if method == .other, !FieldBytes.token.containsAll(of: connection.bytes(methodText)) {
+      client.targetDefect = "the method is not a token"
+    }
+  }
+
+  private static let slash: StaticString = "/"
+
+  /// Takes host and path from a target in absolute form, as proxies send it. The `Host` header does
+  /// not count then (RFC 9112, section 3.2.2).
+  ///
+  /// - Returns: why the target is malformed
+  func useOriginForm() -> String? {
+    let target = connection.bytes(path)
+    if target.first == UInt8(ascii: "/") { return nil }
+    for scheme in ["http://", "https://"] as [StaticString] {
+      let length = scheme.utf8CodeUnitCount
+      guard target.count >= length,
+        equalsIgnoringASCIICase(
+          UnsafeBufferPointer(start: scheme.utf8Start, count: length),
+          UnsafeRawBufferPointer(rebasing: target[..<length]))
+      else { continue }
+      let end = target[length...].firstIndex(of: UInt8(ascii: "/")) ?? target.count
+      let host = UnsafeRawBufferPointer(rebasing: target[length..<end])
+      guard !host.isEmpty, FieldBytes.host.containsAll(of: host) else {
+        return "the target's host is not a host"
+      }
+      head.setHost(host)
+      path =
+        end < target.count
+        ? path + end : UnsafeRawPointer(Self.slash.utf8Start).assumingMemoryBound(to: CChar.self)
+      return nil
+    }
+    // As in OPTIONS *.
+    return target.elementsEqual([UInt8(ascii: "*")])
+      ? nil : "the target begins neither with / nor with http:// or https://"
+  }
+
   func dropBody() {
     body = []
     bodyFile = nil

@@ -32,6 +32,7 @@ extension EventLoop {
   func read(_ record: RequestRecord, into buffer: UnsafeMutableRawBufferPointer)
     -> StreamBuffer.Read
   {
+    activity &+= 1
     guard let stream = record.stream else { return .broken }
     return stream.read(into: buffer) {
       suspend(record)

@@ -45,7 +45,7 @@ struct EmbeddedFile: Sendable {
     to request: HTTPRequest, headers more: [(name: String, value: String)] = []
   ) -> HTTPResponse {
     let headers = [(name: "ETag", value: tag), (name: "Cache-Control", value: "no-cache")] + more
-    let known = request.header("if-none-match") ?? ""
+    let known = request.list("if-none-match") ?? ""
     let isKnown = known == "*" || known.contains("\"\(digest)\"")
     return isKnown
       ? HTTPResponse(status: 304, headers: headers)

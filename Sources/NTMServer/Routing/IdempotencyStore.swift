@@ -115,7 +115,7 @@ final class IdempotencyStore: Sendable {
       [request.method, request.path]
       + StepFields.parameters.map { request.queryValue($0) ?? "" }
       + [
-        request.header(.accept), request.header(.contentType),
+        request.list(.accept), request.header(.contentType),
         request.header("inference-header-content-length"),
       ].map { $0 ?? "" }
     return Fingerprint(texts.map { Array($0.utf8) } + [request.body])

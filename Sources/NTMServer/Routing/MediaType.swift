@@ -12,7 +12,7 @@ enum MediaType: String, CaseIterable {
   static func preferred(
     of offered: [MediaType], for request: HTTPRequest
   ) throws(Problem) -> MediaType {
-    guard let accept = request.header(.accept), accept != "*/*" else { return offered[0] }
+    guard let accept = request.list(.accept), accept != "*/*" else { return offered[0] }
     let ranges = accept.split(separator: ",").map(Range.init)
     let ranked = offered.map { type in (type, quality: type.quality(in: ranges)) }
     let best = ranked.map(\.quality).max() ?? 0
@@ -34,7 +34,9 @@ enum MediaType: String, CaseIterable {
   static func isJSONLines(_ request: HTTPRequest) -> Bool {
     request.withHeader(.contentType) { type in
       guard let type else { return false }
-      let end = type.firstIndex { $0 == UInt8(ascii: ";") || $0 == UInt8(ascii: " ") }
+      let end = type.firstIndex {
+        $0 == UInt8(ascii: ";") || $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t")
+      }
       let name = UnsafeRawBufferPointer(rebasing: type[..<(end ?? type.endIndex)])
       return namesOfJSONLines.contains { equalsIgnoringASCIICase($0, name) }
     }

@@ -83,29 +83,19 @@ final class PathPatterns: @unchecked Sendable {
   func match(
     _ path: UnsafeRawBufferPointer, from first: Int
   ) -> (index: Int, path: RequestPath)? {
-    let start = Self.start(of: path)
     for index in first..<max(first, patterns.count) {
-      if let match = match(patterns[index], path, from: start) { return (index, match) }
+      if let match = match(patterns[index], path) { return (index, match) }
     }
     return nil
   }
 
-  /// The absolute form, which proxies send, must be taken too (RFC 9112, section 3.2.2).
-  private static func start(of path: UnsafeRawBufferPointer) -> Int {
-    if path.first == UInt8(ascii: "/") { return 0 }
-    for scheme in ["http://", "https://"] where path.starts(with: scheme.utf8) {
-      return path[scheme.utf8.count...].firstIndex(of: UInt8(ascii: "/")) ?? path.count
-    }
-    return path.count
-  }
-
   private func match(
-    _ pattern: Pattern, _ path: UnsafeRawBufferPointer, from start: Int
+    _ pattern: Pattern, _ path: UnsafeRawBufferPointer
   ) -> RequestPath? {
     let begin = literals[pattern.first]
-    guard has(path, begin, at: start) else { return nil }
+    guard has(path, begin, at: 0) else { return nil }
     var match = RequestPath()
-    var position = start + begin.count
+    var position = begin.count
     for literal in pattern.first + 1..<pattern.first + pattern.count {
       let begin = position
       position = Self.endOfSegment(path, from: position)

@@ -213,7 +213,10 @@ final class TestHandler: HTTPHandler {
       "from=\(request.remoteAddress)",
     ]
     return HTTPResponse(
-      status: 200, headers: [("Content-Type", "text/plain"), ("X-Reply", "yes")],
+      status: 200,
+      headers: [
+        ("Content-Type", "text/plain"), ("X-Reply", "yes"), ("X-Host", request.header(.host) ?? ""),
+      ],
       body: Array((lines.joined(separator: "\n") + "\n").utf8) + request.body)
   }
 }
