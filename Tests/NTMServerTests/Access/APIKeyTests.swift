@@ -137,6 +137,26 @@ struct APIKeyTests {
     #expect(!description.contains("0123456789"))
   }
 
+  @Test func aFileMayHaveManyKeys() throws {
+    let lines = (0..<20_000).map { "user\($0): key-of-user-\($0)-0123456789" }
+    let file = try TemporaryKeys(lines.joined(separator: "\r\n"))
+    #expect(file.keys.count == 20_000)
+    #expect(file.keys.name(of: "key-of-user-19999-0123456789") == "user19999")
+    #expect(file.keys.name(of: "key-of-user-20000-0123456789") == nil)
+    // The lines after a duplicate are not accepted either.
+    try file.write((lines + ["user20000: key-of-user-7-0123456789"]).joined(separator: "\n"))
+    let error = #expect(throws: APIKeyError.self) { try file.keys.reload() }
+    #expect(error?.description.hasSuffix("line 20001 has a key that was there before") == true)
+    #expect(file.keys.count == 20_000)
+  }
+
+  @Test(arguments: ["\n", "\r\n", "\r"])
+  func linesAreCountedByAnyLineEnd(_ end: String) throws {
+    let content = ["# keys", "", "a: 0123456789abcdef", "", "b"].joined(separator: end)
+    let error = #expect(throws: APIKeyError.self) { try TemporaryKeys(content) }
+    #expect(error?.description.contains("line 5 has no colon") == true)
+  }
+
   @Test func aMissingFileIsAnError() {
     let error = #expect(throws: APIKeyError.self) { try APIKeys(path: "/no/such/file") }
     #expect(error?.description == "the file of keys, /no/such/file, can't be read")
