@@ -7,6 +7,8 @@
 /// Builds a safetensors file of float32 tensors.
 public struct SafeTensorsWriter: Sendable {
   public var metadata: [String: String]
+  /// Whether the file gets a checksum, by which `SafeTensorsFile.verifyChecksum` finds a changed byte.
+  package var hasChecksum = false
   private var tensors: [(name: String, shape: [Int], values: [Float])] = []
 
   public init(metadata: [String: String] = [:]) { self.metadata = metadata }
@@ -24,6 +26,8 @@ public struct SafeTensorsWriter: Sendable {
   public func bytes() -> [UInt8] {
     var end = 0
     var fields: [String: HeaderField] = [:]
+    var metadata = metadata
+    if hasChecksum { metadata[FileChecksum.field] = FileChecksum.placeholder }
     if !metadata.isEmpty { fields["__metadata__"] = .metadata(metadata) }
     for (name, shape, values) in tensors {
       let start = end
@@ -46,6 +50,7 @@ public struct SafeTensorsWriter: Sendable {
         withUnsafeBytes(of: value.bitPattern.littleEndian) { file.append(contentsOf: $0) }
       }
     }
+    if hasChecksum { FileChecksum.insert(into: &file) }
     return file
   }
 
