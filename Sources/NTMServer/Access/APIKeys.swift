@@ -38,8 +38,13 @@ public final class APIKeys: Sendable {
     names = Lock(try Self.read(path))
   }
 
-  /// Reads the file again. Where it is bad, the keys stay as they were.
+  /// Reads the file again. If it is bad, the keys stay as they were.
   public func reload() throws(APIKeyError) {
+    var file = stat()
+    // A pipe would be waited for until somebody writes to it.
+    guard stat(path, &file) != 0 || file.st_mode & S_IFMT == S_IFREG else {
+      throw APIKeyError("\(path): is not a regular file and can't be read again")
+    }
     let new = try Self.read(path)
     names.withLock { $0 = new }
   }

@@ -1,3 +1,4 @@
+import Foundation
 import Logging
 import Testing
 
@@ -148,6 +149,16 @@ struct APIKeyTests {
     let error = #expect(throws: APIKeyError.self) { try file.keys.reload() }
     #expect(error?.description.hasSuffix("line 20001 has a key that was there before") == true)
     #expect(file.keys.count == 20_000)
+  }
+
+  /// Nobody writes to the pipe: reading it would never end.
+  @Test func aPipeIsNotReadAgain() throws {
+    let file = try TemporaryKeys("alice: \(Self.alice)")
+    try FileManager.default.removeItem(atPath: file.path)
+    try #require(mkfifo(file.path, 0o600) == 0)
+    let error = #expect(throws: APIKeyError.self) { try file.keys.reload() }
+    #expect(error?.description == "\(file.path): is not a regular file and can't be read again")
+    #expect(file.keys.name(of: Self.alice) == "alice")
   }
 
   @Test(arguments: ["\n", "\r\n", "\r"])
