@@ -50,13 +50,13 @@ struct Train: ParsableCommand {
     var progress = ProgressBar(trainer)
     while !trainer.isFinished, !signals.isStopPending {
       let record = try trainer.update()
-      if record != nil { try files.write(trainer) }
+      if record != nil { save(trainer, files, &progress) }
       progress.show(trainer, record)
     }
     progress.end()
     try files.write(trainer)
     guard trainer.isFinished else {
-      print(
+      try StandardOutput.print(
         "Stopped after \(trainer.sequences) of \(trainer.options.sequences) sequences. "
           + "Go on with: ntm train --resume --output \(files.model)")
       return
@@ -64,15 +64,17 @@ struct Train: ParsableCommand {
     let report = try EvaluationReport(
       trainer.bestModel(), trainer.task, threads: try threadCount())
     try files.writeModel(trainer, evaluation: report)
-    print("\(files.model): \(trainer.sequences) sequences in \(ProgressBar.time(trainer.seconds))")
-    print(report.table)
+    try StandardOutput.print(
+      "\(files.model): \(trainer.sequences) sequences in \(ProgressBar.time(trainer.seconds))")
+    try StandardOutput.print(report.table)
     if trainer.skipped > 0 || trainer.fallbacks > 0 {
-      print(
+      try StandardOutput.print(
         "\(trainer.skipped) updates were skipped, because their loss or gradient was not finite; the run "
           + "fell back to an earlier model \(trainer.fallbacks) times")
     }
     if trainer.best == nil {
-      print("No validation was finite: the model has learnt nothing. Try a lower --rate.")
+      try StandardOutput.print(
+        "No validation was finite: the model has learnt nothing. Try a lower --rate.")
     }
   }
 
@@ -94,9 +96,19 @@ struct Train: ParsableCommand {
         "\(files.model) or the files of its run are there already; --force replaces them, and "
           + "--resume goes on where a checkpoint stands")
     }
-    try files.checkWritable()
+    try files.checkWritable(inputs: task.map { [$0] } ?? [])
     try files.write(trainer)
     return trainer
+  }
+
+  /// Saves the state of a run that goes on. A full disk does not end the run: the files of the last
+  /// time stay, and the next time may succeed.
+  private func save(_ trainer: Trainer, _ files: RunFiles, _ progress: inout ProgressBar) {
+    do {
+      try files.write(trainer)
+    } catch {
+      progress.warn("\(error); the run goes on")
+    }
   }
 
   private func resumed(_ files: RunFiles) throws -> Trainer {
@@ -112,6 +124,7 @@ struct Train: ParsableCommand {
       throw Failure(
         "\(files.checkpoint) is of task \(type(of: checkpoint.task).name), not \(name.rawValue)")
     }
+    try files.checkWritable(inputs: (checkpoint.task as? FileTask).map { [$0.path] } ?? [])
     return try Trainer(checkpoint, threads: try threadCount())
   }
 

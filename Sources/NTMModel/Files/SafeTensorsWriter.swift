@@ -55,9 +55,9 @@ public struct SafeTensorsWriter: Sendable {
   }
 
   /// Writes the file; a reader never sees half of it.
-  public func write(to path: String) throws {
-    try Data(bytes()).write(to: URL(filePath: path.literalPath), options: .atomic)
-  }
+  ///
+  /// - Throws: an error that names the file and the reason.
+  public func write(to path: String) throws { try OutputFile.write(bytes(), to: path) }
 }
 
 private enum HeaderField: Encodable {
@@ -79,10 +79,4 @@ private enum HeaderField: Encodable {
       try fields.encode([start, end], forKey: .dataOffsets)
     }
   }
-}
-
-extension String {
-  /// This path for Foundation, which takes a leading ~ for a home folder. The shell has expanded
-  /// those that are meant so.
-  package var literalPath: String { hasPrefix("~") ? "./" + self : self }
 }
