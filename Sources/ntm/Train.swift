@@ -54,11 +54,15 @@ struct Train: ParsableCommand {
       progress.show(trainer, record)
     }
     progress.end()
-    try files.write(trainer)
+    do {
+      try files.write(trainer)
+    } catch {
+      throw Failure("\(error). Go on from the last checkpoint with: \(resumption(files))")
+    }
     guard trainer.isFinished else {
       try StandardOutput.print(
         "Stopped after \(trainer.sequences) of \(trainer.options.sequences) sequences. "
-          + "Go on with: ntm train --resume --output \(files.model)")
+          + "Go on with: \(resumption(files))")
       return
     }
     let report = try EvaluationReport(
@@ -76,6 +80,10 @@ struct Train: ParsableCommand {
       try StandardOutput.print(
         "No validation was finite: the model has learnt nothing. Try a lower --rate.")
     }
+  }
+
+  private func resumption(_ files: RunFiles) -> String {
+    "ntm train --resume --output \(files.model)"
   }
 
   private func begun(_ files: RunFiles) throws -> Trainer {

@@ -142,7 +142,10 @@ struct OutputTests {
     #expect(ending.status == 1)
     let reason = "\(folder.file("model.checkpoint")) can't be written: File too large"
     #expect(ending.errors.contains("warning: \(reason); the run goes on\n"), "\(ending.errors)")
-    #expect(ending.errors.hasSuffix("Error: \(reason)\n"), "\(ending.errors)")
+    #expect(
+      ending.errors.hasSuffix(
+        "Error: \(reason). Go on from the last checkpoint with: ntm train --resume --output "
+          + "\(folder.file("model.safetensors"))\n"), "\(ending.errors)")
     #expect(ending.errors.contains("400/400 sequences"))
     #expect(
       try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()

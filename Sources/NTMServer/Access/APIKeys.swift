@@ -25,8 +25,8 @@ public final class APIKeys: Sendable {
   private let path: String
   private let names: Lock<Names>
 
-  /// The name of each key. A lookup by digest gives no hint of a key by its time: nobody can choose a
-  /// digest that shares its beginning with another.
+  /// The name of each key by the key's digest. The time of a lookup says nothing about a key, because
+  /// a client can't choose the digest of what it sends.
   private typealias Names = [SHA256Digest: String]
 
   /// Characters of the shortest key: what is shorter can be guessed.
