@@ -73,7 +73,7 @@ struct ModelPoolTests {
       #expect(pool.models.map(\.name) == ["good"])
       #expect(reports == [#"/k\xf6.safetensors: its name is not UTF-8"#])
       var changes: [String: ModelChange] = [:]
-      try pool.reload(unless: { false }) { changes[$0] = $1 }
+      try pool.reload(unless: { false }, report: { changes[$0] = $1 })
       #expect(
         changes == [
           #"k\xf6.safetensors"#: .refused(reason: "its name is not UTF-8"), "good": .unchanged,
