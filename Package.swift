@@ -38,6 +38,7 @@ let package = Package(
     .target(name: "CDecimals"),
     .target(name: "CNTMKernels"),
     .target(name: "CNTMResources"),
+    .target(name: "CProcess"),
     .target(
       name: "NTMModel",
       dependencies: [
@@ -62,7 +63,7 @@ let package = Package(
     .executableTarget(
       name: "ntm",
       dependencies: [
-        "NTMModel", "NTMServer", "NTMTraining",
+        "CProcess", "NTMModel", "NTMServer", "NTMTraining",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

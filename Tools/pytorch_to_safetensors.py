@@ -10,6 +10,7 @@ format is written here (an 8-byte length, a JSON header, the tensors as little-e
 
 import argparse
 import json
+import os
 import pickle
 import struct
 import sys
@@ -50,6 +51,13 @@ def to_safetensors(tensors, metadata):
     return struct.pack("<Q", len(text)) + text + data
 
 
+def is_same_file(one, other):
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -68,12 +76,17 @@ def main():
     for key in ("variant", "source"):
         if getattr(arguments, key):
             metadata[key] = getattr(arguments, key)
+    if is_same_file(arguments.checkpoint, arguments.output):
+        sys.exit(f"{arguments.output} can't be written: it is the same file as the checkpoint")
     try:
         tensors = read_state_dict(arguments.checkpoint)
     except (OSError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
         sys.exit(f"{arguments.checkpoint}: {error}")
-    with open(arguments.output, "wb") as file:
-        file.write(to_safetensors(tensors, metadata))
+    try:
+        with open(arguments.output, "wb") as file:
+            file.write(to_safetensors(tensors, metadata))
+    except OSError as error:
+        sys.exit(f"{arguments.output} can't be written: {error.strerror}")
     print(f"{arguments.output}: {len(tensors)} tensors")
 
 

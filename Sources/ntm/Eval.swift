@@ -41,12 +41,11 @@ struct Eval: ParsableCommand {
       file.model, chosen.task(of: file, model), seed: seed, sequences: sequences,
       threads: threads)
     guard json else {
-      print(report.table)
-      return
+      return try StandardOutput.print(report.table)
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    print(String(decoding: try encoder.encode(report), as: UTF8.self))
+    try StandardOutput.print(String(decoding: try encoder.encode(report), as: UTF8.self))
   }
 }
 

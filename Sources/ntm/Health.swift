@@ -14,7 +14,7 @@ struct Health: ParsableCommand, EnvironmentOptions {
     abstract: "Ask a running server whether it is alive; exits 1 if not.",
     discussion: "For container health checks, where there is no curl.")
 
-  @Option(help: "Where the server listens.")
+  @Option(help: "Where the server listens. (default: 127.0.0.1)", transform: ListenHost.parse)
   var host = "127.0.0.1"
 
   @Option(help: "The server's port.")
@@ -27,11 +27,11 @@ struct Health: ParsableCommand, EnvironmentOptions {
     // What a server listens on everywhere is asked for here.
     let target = ["0.0.0.0": "127.0.0.1", "::": "::1"][host] ?? host
     guard let reply = Self.get("/livez", host: target, port: port) else {
-      print("no answer from \(target) port \(port)")
+      try StandardOutput.print("no answer from \(target) port \(port)")
       throw ExitCode(1)
     }
     let isAlive = reply.split(separator: " ").dropFirst().first == "200"
-    print(isAlive ? "alive" : "answered: \(reply)")
+    try StandardOutput.print(isAlive ? "alive" : "answered: \(reply)")
     if !isAlive { throw ExitCode(1) }
   }
 

@@ -1,12 +1,6 @@
 public import ArgumentParser
 public import NTMModel
 
-#if canImport(FoundationEssentials)
-  import FoundationEssentials
-#else
-  import Foundation
-#endif
-
 struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Turn weights that another implementation trained into a model file.",
@@ -39,9 +33,11 @@ struct Import: ParsableCommand {
   var force = false
 
   func run() throws {
-    guard force || !FileManager.default.fileExists(atPath: output) else {
+    let target = try OutputFile(output, inputs: [weights])
+    guard force || !target.replacesFile else {
       throw Failure("\(output) is there already; --force replaces it")
     }
+    try target.checkWritable()
     var file: ModelFile
     do {
       file = try WeightImport.model(from: SafeTensorsFile(path: weights), dialect: dialect)
@@ -51,12 +47,10 @@ struct Import: ParsableCommand {
     if let task { file.description.task = task }
     if let source { file.description.source = source }
     file.description.producer = "ntm \(Release.version)"
-    do {
-      try file.safeTensors().write(to: output)
-    } catch {
-      throw Failure("\(output) can't be written")
-    }
-    print("\(output): \(file.model.parameterCount) parameters, sha256:\(file.model.digest())")
+    try target.write(file.safeTensors().bytes())
+    if target.isStandardOutput { return }
+    try StandardOutput.print(
+      "\(output): \(file.model.parameterCount) parameters, sha256:\(file.model.digest())")
   }
 }
 

@@ -21,24 +21,26 @@ struct Inspect: ParsableCommand {
     } catch {
       throw Failure("\(file): \(error)")
     }
+    var lines = OutputLines()
     if content.header.metadata["format"] == ModelFile.format {
-      try describe(load())
+      try describe(load(), &lines)
     } else {
-      print("\(file): not a model file of ntm")
+      try lines.add("\(file): not a model file of ntm")
       if let format = WeightImport.format(of: content) {
-        print(
+        try lines.add(
           "The tensors have the names of \(format.rawValue): `ntm import` makes a model of them.")
       }
       for (key, value) in content.header.metadata.sorted(by: { $0.key < $1.key }) {
-        print(row(key, value))
+        try lines.add(row(key, value))
       }
     }
-    print("\nTensors")
+    try lines.add("\nTensors")
     for tensor in content.header.tensors {
       let shape = tensor.shape.map(String.init).joined(separator: " × ")
-      print("  \(tensor.name)  \(tensor.type.rawValue) \(shape.isEmpty ? "scalar" : shape)")
+      try lines.add("  \(tensor.name)  \(tensor.type.rawValue) \(shape.isEmpty ? "scalar" : shape)")
     }
-    print("\(content.byteCount) bytes")
+    try lines.add("\(content.byteCount) bytes")
+    try lines.flush()
   }
 
   private func load() throws -> ModelFile {
@@ -49,7 +51,7 @@ struct Inspect: ParsableCommand {
     }
   }
 
-  private func describe(_ file: ModelFile) throws {
+  private func describe(_ file: ModelFile, _ lines: inout OutputLines) throws {
     let model = file.model
     let configuration = model.configuration
     let controller = configuration.controller
@@ -74,14 +76,14 @@ struct Inspect: ParsableCommand {
       ("parameters", "\(model.parameterCount)"),
       ("session", "\(model.stateLayout.byteCount) bytes"),
     ]
-    print(self.file)
+    try lines.add(self.file)
     for (name, value) in rows {
-      if let value { print(row(name, value)) }
+      if let value { try lines.add(row(name, value)) }
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    print("\nConfiguration")
-    print(String(decoding: try encoder.encode(configuration), as: UTF8.self))
+    try lines.add("\nConfiguration")
+    try lines.add(String(decoding: try encoder.encode(configuration), as: UTF8.self))
   }
 
   private func row(_ name: String, _ value: String) -> String {

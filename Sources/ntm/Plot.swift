@@ -26,6 +26,10 @@ struct Plot: ParsableCommand {
   var seed: UInt64 = 1
 
   func run() throws {
+    let name = URL(filePath: model).deletingPathExtension().lastPathComponent
+    let path = output == "-" ? "/dev/stdout" : output ?? "\(name)-sequence.svg"
+    let target = try OutputFile(path, inputs: [model] + (chosen.task.map { [$0] } ?? []))
+    try target.checkWritable()
     let file = try ModelFile.read(model)
     let task = try chosen.task(of: file, model)
     var generator = RandomGenerator(seed: seed)
@@ -34,7 +38,6 @@ struct Plot: ParsableCommand {
       task.episodes(1, difficulty: 1, using: &generator)
     }
     let episode = candidates.reduce(candidates[0]) { $1.steps > $0.steps ? $1 : $0 }
-    let name = URL(filePath: model).deletingPathExtension().lastPathComponent
     let plot: SequencePlot
     do {
       plot = try SequencePlot(
@@ -43,16 +46,9 @@ struct Plot: ParsableCommand {
     } catch {
       throw Failure("\(model): \(error)")
     }
-    if output == "-" {
-      print(plot.svg, terminator: "")
-      return
-    }
-    let path = output ?? "\(name)-sequence.svg"
-    do {
-      try Data(plot.svg.utf8).write(to: URL(filePath: path.literalPath), options: .atomic)
-    } catch {
-      throw Failure("\(path) can't be written")
-    }
-    print("\(path): \(episode.steps) steps")
+    let svg = Array(plot.svg.utf8)
+    if target.isStandardOutput { return try StandardOutput.write(svg) }
+    try target.write(svg)
+    try StandardOutput.print("\(path): \(episode.steps) steps")
   }
 }

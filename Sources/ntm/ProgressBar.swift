@@ -42,6 +42,11 @@ struct ProgressBar {
     }
   }
 
+  /// Prints a line of its own.
+  func warn(_ text: String) {
+    say((isTerminal ? "\r\u{1B}[K" : "") + "warning: " + text + "\n")
+  }
+
   /// Leaves the bar's line.
   func end() {
     if isTerminal { say("\n") }

@@ -2,14 +2,6 @@ import ArgumentParser
 import NTMModel
 import NTMServer
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 struct Run: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract:
@@ -40,18 +32,18 @@ struct Run: ParsableCommand {
     let names = fields?.split(separator: ",").map(String.init)
     let session = try OfflineSession(file, name: model, returning: names)
     var number = 0
-    while let line = readLine() {
+    var lines = InputLines()
+    while let line = try lines.next() {
       number += 1
-      guard line.contains(where: { !$0.isWhitespace }) else { continue }
+      guard line.contains(where: { !" \t\r".utf8.contains($0) }) else { continue }
       let result: [UInt8]
       do {
-        result = try session.step(Array(line.utf8))
+        result = try session.step(line)
       } catch {
         throw Failure("line \(number): \(error)")
       }
-      print(String(decoding: result, as: UTF8.self))
-      // Whoever reads from a pipe may wait for this result before sending the next input.
-      fflush(nil)
+      // At once: a program may wait for this result before it sends the next input.
+      try StandardOutput.write(result + [UInt8(ascii: "\n")])
     }
   }
 }

@@ -25,33 +25,56 @@ struct RunFiles {
 
   /// Whether any of them is there.
   var exist: Bool {
-    [model, checkpoint, record, curve].contains { FileManager.default.fileExists(atPath: $0) }
+    all.contains { FileManager.default.fileExists(atPath: $0) }
   }
 
-  /// Finds out before a long run that its files can't be written.
-  func checkWritable() throws {
-    let folder = URL(filePath: model.literalPath).deletingLastPathComponent().path
-    guard FileManager.default.isWritableFile(atPath: folder) else {
-      throw Failure("\(model) can't be written: \(folder) is not a folder that can be written to")
-    }
-  }
+  private var all: [String] { [model, checkpoint, record, curve] }
 
-  /// Writes where the run stands: the model, its checkpoint, record and learning curve.
-  func write(_ trainer: Trainer) throws {
-    do {
-      try trainer.checkpoint().write(to: checkpoint)
-      let lines = [TrainingRecord.csvHeader] + trainer.history.map(\.csv)
-      try write(lines.joined(separator: "\n") + "\n", to: record)
-      if !trainer.history.isEmpty {
-        let curve = LearningCurve(
-          trainer.history, title: "\(type(of: trainer.task).name), seed \(trainer.options.seed)",
-          unit: Loss(trainer.configuration.dialect.output).unit)
-        try write(curve.svg, to: self.curve)
+  /// Finds out before a long run that its files can't be written, or would replace one another.
+  ///
+  /// - Parameter inputs: files that the run reads
+  func checkWritable(inputs: [String]) throws {
+    for path in all {
+      let file = try OutputFile(path, inputs: inputs)
+      guard file.isRegular else {
+        throw Failure("\(path) can't be written: it is not a regular file, which a run replaces")
       }
-    } catch {
-      throw Failure("the files of the run beside \(model) can't be written: \(error)")
+      try file.checkWritable()
     }
-    try writeModel(trainer, evaluation: nil)
+    for (index, path) in all.enumerated() {
+      if let other = all[..<index].first(where: { OutputFile.isSameFile($0, path) }) {
+        throw Failure("\(path) can't be written: it is the same file as \(other)")
+      }
+    }
+  }
+
+  /// Writes the state of the run: the model, its checkpoint, record and learning curve. Each file is
+  /// tried; one that can't be written stays as it was.
+  ///
+  /// - Throws: `Failure` that names each file that was not written, with the reason.
+  func write(_ trainer: Trainer) throws {
+    let writes = [
+      { try trainer.checkpoint().write(to: checkpoint) }, { try writeRecord(trainer) },
+      { try writeCurve(trainer) }, { try writeModel(trainer, evaluation: nil) },
+    ]
+    var errors: [String] = []
+    for write in writes {
+      do { try write() } catch { errors.append("\(error)") }
+    }
+    guard errors.isEmpty else { throw Failure(errors.joined(separator: "; ")) }
+  }
+
+  private func writeRecord(_ trainer: Trainer) throws {
+    let lines = [TrainingRecord.csvHeader] + trainer.history.map(\.csv)
+    try write(lines.joined(separator: "\n") + "\n", to: record)
+  }
+
+  private func writeCurve(_ trainer: Trainer) throws {
+    guard !trainer.history.isEmpty else { return }
+    let curve = LearningCurve(
+      trainer.history, title: "\(type(of: trainer.task).name), seed \(trainer.options.seed)",
+      unit: Loss(trainer.configuration.dialect.output).unit)
+    try write(curve.svg, to: self.curve)
   }
 
   /// Writes the best model so far, with what made it and what it reaches.
@@ -61,14 +84,10 @@ struct RunFiles {
       description: ModelFile.Description(
         task: type(of: trainer.task).name, source: "trained by ntm train",
         training: try trainer.summary(evaluation: evaluation), producer: "ntm \(Release.version)"))
-    do {
-      try file.safeTensors().write(to: model)
-    } catch {
-      throw Failure("\(model) can't be written: \(error)")
-    }
+    try file.safeTensors().write(to: model)
   }
 
   private func write(_ text: String, to path: String) throws {
-    try Data(text.utf8).write(to: URL(filePath: path.literalPath), options: .atomic)
+    try OutputFile.write(Array(text.utf8), to: path)
   }
 }

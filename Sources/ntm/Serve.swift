@@ -15,7 +15,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   @Option(help: "Folder of model files (*.safetensors); a model is named after its file.")
   var models = "Models"
 
-  @Option(help: "Address to listen on.")
+  @Option(help: "Address to listen on. (default: 127.0.0.1)", transform: ListenHost.parse)
   var host = "127.0.0.1"
 
   @Option(help: "Port to listen on; 0 takes any that is free.")

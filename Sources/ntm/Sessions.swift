@@ -1,15 +1,11 @@
 import ArgumentParser
+import NTMModel
 import NTMServer
 
 #if canImport(FoundationEssentials)
   import FoundationEssentials
 #else
   import Foundation
-#endif
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
 #endif
 
 /// What is done with stored sessions without a server.
@@ -47,18 +43,20 @@ struct Sessions: ParsableCommand {
 
     func run() throws {
       let archive = try SessionArchive(path: arguments.path(), access: .look)
-      if !json { print("id\tmodel\tstep\tlast_activity\tdamaged") }
+      var lines = OutputLines()
+      if !json { try lines.add("id\tmodel\tstep\tlast_activity\tdamaged") }
       try archive.show { session in
         if json {
-          print(session.json)
+          try lines.add(session.json)
         } else {
-          print(
+          try lines.add(
             [
               session.id, session.model, "\(session.step)", session.lastActivity,
               session.damage ?? "",
             ].joined(separator: "\t"))
         }
       }
+      try lines.flush()
     }
   }
 
@@ -89,21 +87,21 @@ struct Sessions: ParsableCommand {
       }
       try FileManager.default.createDirectory(atPath: to, withIntermediateDirectories: true)
       var failures = 0
-      let export = { (id: String) in
+      let export = { (id: String) throws in
+        let path = "\(to)/\(id).safetensors"
         do {
-          let path = "\(to)/\(id).safetensors"
-          try Data(try archive.state(of: id, pool)).write(
-            to: URL(filePath: path), options: .atomic)
-          print(path)
+          try OutputFile.write(archive.state(of: id, pool), to: path)
         } catch {
           printError("\(id): \(error)")
           failures += 1
+          return
         }
+        try StandardOutput.print(path)
       }
       if ids.isEmpty {
-        try archive.show { export($0.id) }
+        try archive.show { try export($0.id) }
       } else {
-        for id in ids { export(id) }
+        for id in ids { try export(id) }
       }
       guard failures == 0 else {
         throw Failure("\(failures) \(failures == 1 ? "session was" : "sessions were") not exported")
@@ -150,7 +148,7 @@ struct Sessions: ParsableCommand {
           throw Failure("\(path): \(error); nothing was imported")
         }
       }
-      for id in try archive.add(states) { print(id) }
+      for id in try archive.add(states) { try StandardOutput.print(id) }
     }
 
     private static func name(of path: String) -> String {
@@ -167,15 +165,11 @@ struct Sessions: ParsableCommand {
     @OptionGroup var arguments: StoreArguments
 
     func run() throws {
+      try arguments.store.checkRealPath()
       let archive = try SessionArchive(path: arguments.path(), access: .change)
       defer { archive.close() }
       let (before, after) = try archive.vacuum()
-      print("\(before) bytes before, \(after) after")
+      try StandardOutput.print("\(before) bytes before, \(after) after")
     }
   }
-}
-
-private func printError(_ text: String) {
-  let line = Array("\(text)\n".utf8)
-  _ = write(STDERR_FILENO, line, line.count)
 }

@@ -1,10 +1,19 @@
 public import ArgumentParser
+import NTMModel
 public import NTMServer
 
 #if canImport(FoundationEssentials)
   import FoundationEssentials
 #else
   import Foundation
+#endif
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
 #endif
 
 /// Where sessions are kept: `memory`, or `sqlite:` and the path of a file.
@@ -42,6 +51,7 @@ struct StoreOption: ExpressibleByArgument {
   /// - Throws: where it can't be made.
   func prepare() throws {
     guard case .sqlite(let path) = location else { return }
+    try checkRealPath()
     let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
       .joined(separator: "/")
     guard !folder.isEmpty, !FileManager.default.fileExists(atPath: folder) else { return }
@@ -53,6 +63,26 @@ struct StoreOption: ExpressibleByArgument {
       throw Failure(
         "the folder \(folder) for the sessions can't be made; give another place by --store, or "
           + "--store memory to keep them in memory only")
+    }
+  }
+}
+
+extension StoreOption {
+  /// The lock of a store is named after the path without symbolic links, which may lead anywhere.
+  ///
+  /// - Throws: `Failure` if that path is not UTF-8.
+  func checkRealPath() throws {
+    guard case .sqlite(let path) = location else { return }
+    let folder = OutputFile.folder(of: path)
+    // The file may have to be made yet, and its folder.
+    for path in [path, folder, OutputFile.folder(of: folder)] {
+      guard let real = realpath(path, nil) else { continue }
+      defer { free(real) }
+      guard String(validatingCString: real) == nil else { return }
+      let bytes = UnsafeRawBufferPointer(start: real, count: strlen(real))
+      throw Failure(
+        "the sessions can't be kept in \(path): it is \"\(String(escaping: bytes))\", which is not "
+          + "UTF-8")
     }
   }
 }

@@ -50,30 +50,40 @@ struct Train: ParsableCommand {
     var progress = ProgressBar(trainer)
     while !trainer.isFinished, !signals.isStopPending {
       let record = try trainer.update()
-      if record != nil { try files.write(trainer) }
+      if record != nil { save(trainer, files, &progress) }
       progress.show(trainer, record)
     }
     progress.end()
-    try files.write(trainer)
+    do {
+      try files.write(trainer)
+    } catch {
+      throw Failure("\(error). Go on from the last checkpoint with: \(resumption(files))")
+    }
     guard trainer.isFinished else {
-      print(
+      try StandardOutput.print(
         "Stopped after \(trainer.sequences) of \(trainer.options.sequences) sequences. "
-          + "Go on with: ntm train --resume --output \(files.model)")
+          + "Go on with: \(resumption(files))")
       return
     }
     let report = try EvaluationReport(
       trainer.bestModel(), trainer.task, threads: try threadCount())
     try files.writeModel(trainer, evaluation: report)
-    print("\(files.model): \(trainer.sequences) sequences in \(ProgressBar.time(trainer.seconds))")
-    print(report.table)
+    try StandardOutput.print(
+      "\(files.model): \(trainer.sequences) sequences in \(ProgressBar.time(trainer.seconds))")
+    try StandardOutput.print(report.table)
     if trainer.skipped > 0 || trainer.fallbacks > 0 {
-      print(
+      try StandardOutput.print(
         "\(trainer.skipped) updates were skipped, because their loss or gradient was not finite; the run "
           + "fell back to an earlier model \(trainer.fallbacks) times")
     }
     if trainer.best == nil {
-      print("No validation was finite: the model has learnt nothing. Try a lower --rate.")
+      try StandardOutput.print(
+        "No validation was finite: the model has learnt nothing. Try a lower --rate.")
     }
+  }
+
+  private func resumption(_ files: RunFiles) -> String {
+    "ntm train --resume --output \(files.model)"
   }
 
   private func begun(_ files: RunFiles) throws -> Trainer {
@@ -94,9 +104,19 @@ struct Train: ParsableCommand {
         "\(files.model) or the files of its run are there already; --force replaces them, and "
           + "--resume goes on where a checkpoint stands")
     }
-    try files.checkWritable()
+    try files.checkWritable(inputs: task.map { [$0] } ?? [])
     try files.write(trainer)
     return trainer
+  }
+
+  /// Saves the state of a run that goes on. A full disk does not end the run: the files of the last
+  /// time stay, and the next time may succeed.
+  private func save(_ trainer: Trainer, _ files: RunFiles, _ progress: inout ProgressBar) {
+    do {
+      try files.write(trainer)
+    } catch {
+      progress.warn("\(error); the run goes on")
+    }
   }
 
   private func resumed(_ files: RunFiles) throws -> Trainer {
@@ -112,6 +132,7 @@ struct Train: ParsableCommand {
       throw Failure(
         "\(files.checkpoint) is of task \(type(of: checkpoint.task).name), not \(name.rawValue)")
     }
+    try files.checkWritable(inputs: (checkpoint.task as? FileTask).map { [$0.path] } ?? [])
     return try Trainer(checkpoint, threads: try threadCount())
   }
 

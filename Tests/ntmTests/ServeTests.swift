@@ -34,6 +34,33 @@ struct ServeTests {
     #expect(try await server.send("GET", "/livez").status == 200)
   }
 
+  private static let hasIPv6: Bool = {
+    #if canImport(Glibc)
+      let descriptor = socket(AF_INET6, Int32(SOCK_STREAM.rawValue), 0)
+    #else
+      let descriptor = socket(AF_INET6, SOCK_STREAM, 0)
+    #endif
+    defer { close(descriptor) }
+    var address = sockaddr_in6()
+    address.sin6_family = sa_family_t(AF_INET6)
+    address.sin6_addr = in6addr_loopback
+    return withUnsafePointer(to: address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in6>.size)) == 0
+      }
+    }
+  }()
+
+  @Test(.enabled(if: hasIPv6), arguments: ["::1", "[::1]"])
+  func anIPv6AddressMayHaveBrackets(_ host: String) throws {
+    let server = try Server(["--host", host])
+    #expect(server.process.errors.contains("on http://[::1]:\(server.port)\n"))
+    for host in ["::1", "[::1]", "[::]"] {
+      let ending = try Executable.run(["health", "--host", host, "--port", "\(server.port)"])
+      #expect(ending.output == "alive\n")
+    }
+  }
+
   @Test func aBadModelFileKeepsItFromStarting() throws {
     let folder = try TemporaryFolder()
     try folder.copyModel()

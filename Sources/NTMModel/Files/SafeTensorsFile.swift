@@ -7,6 +7,8 @@
 /// A safetensors file. Only its header is held in memory; its tensors are read where they are.
 public struct SafeTensorsFile: Sendable {
   public let header: SafeTensorsHeader
+  /// Where the tensors' bytes begin.
+  let headerEnd: Int
   private let content: Content
 
   private enum Content {
@@ -44,11 +46,14 @@ public struct SafeTensorsFile: Sendable {
       beginning: content.read(0..<min(count, SafeTensorsHeader.lengthSize)), fileByteCount: count)
     header = try SafeTensorsHeader(
       json: content.read(range), start: range.upperBound, fileByteCount: count)
+    headerEnd = range.upperBound
     self.content = content
   }
 
   /// Length in bytes.
   public var byteCount: Int { content.byteCount }
+
+  func bytes(_ range: Range<Int>) throws(SafeTensorsError) -> Data { try content.read(range) }
 
   /// For whoever has read all that is wanted, in several calls.
   ///

@@ -7,6 +7,8 @@
 /// Builds a safetensors file of float32 tensors.
 public struct SafeTensorsWriter: Sendable {
   public var metadata: [String: String]
+  /// Whether the file gets a checksum, by which `SafeTensorsFile.verifyChecksum` finds a changed byte.
+  package var hasChecksum = false
   private var tensors: [(name: String, shape: [Int], values: [Float])] = []
 
   public init(metadata: [String: String] = [:]) { self.metadata = metadata }
@@ -24,6 +26,8 @@ public struct SafeTensorsWriter: Sendable {
   public func bytes() -> [UInt8] {
     var end = 0
     var fields: [String: HeaderField] = [:]
+    var metadata = metadata
+    if hasChecksum { metadata[FileChecksum.field] = FileChecksum.placeholder }
     if !metadata.isEmpty { fields["__metadata__"] = .metadata(metadata) }
     for (name, shape, values) in tensors {
       let start = end
@@ -46,13 +50,14 @@ public struct SafeTensorsWriter: Sendable {
         withUnsafeBytes(of: value.bitPattern.littleEndian) { file.append(contentsOf: $0) }
       }
     }
+    if hasChecksum { FileChecksum.insert(into: &file) }
     return file
   }
 
   /// Writes the file; a reader never sees half of it.
-  public func write(to path: String) throws {
-    try Data(bytes()).write(to: URL(filePath: path.literalPath), options: .atomic)
-  }
+  ///
+  /// - Throws: an error that names the file and the reason.
+  public func write(to path: String) throws { try OutputFile.write(bytes(), to: path) }
 }
 
 private enum HeaderField: Encodable {
@@ -74,10 +79,4 @@ private enum HeaderField: Encodable {
       try fields.encode([start, end], forKey: .dataOffsets)
     }
   }
-}
-
-extension String {
-  /// This path for Foundation, which takes a leading ~ for a home folder. The shell has expanded
-  /// those that are meant so.
-  package var literalPath: String { hasPrefix("~") ? "./" + self : self }
 }

@@ -1,11 +1,5 @@
 import NTMModel
 
-#if canImport(FoundationEssentials)
-  internal import FoundationEssentials
-#else
-  internal import Foundation
-#endif
-
 /// The folder that models are loaded from; a model is named after its file.
 struct ModelFolder: Sendable {
   let path: String
@@ -51,18 +45,32 @@ struct ModelFolder: Sendable {
       && !name.utf8.contains { $0 == UInt8(ascii: "/") || $0 == 0 }
   }
 
-  /// In the order of their names.
+  /// The model files in the order of their names.
   ///
-  /// - Throws: where the folder can't be read.
-  func files() throws(ModelPoolError) -> [File] {
-    guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+  /// - Parameter report: called with each name that is not UTF-8, which a model can't have. Its bytes
+  ///   are escaped.
+  /// - Throws: if the folder can't be read.
+  func files(unnamed report: (String) -> Void = { _ in }) throws(ModelPoolError) -> [File] {
+    guard let names = Folder.names(path) else {
       throw ModelPoolError("the folder of models, \(path), can't be read")
     }
     let suffix = ".\(Self.fileExtension)"
-    return names.filter { !$0.hasPrefix(".") && $0.hasSuffix(suffix) }
-      .map { File(model: String($0.dropLast(suffix.count)), path: "\(path)/\($0)") }
-      .sorted { $0.model < $1.model }
+    var files: [File] = []
+    for name in names {
+      guard name.first != UInt8(ascii: "."),
+        name.suffix(suffix.utf8.count).elementsEqual(suffix.utf8)
+      else { continue }
+      if let text = String(validating: name, as: UTF8.self) {
+        files.append(File(model: String(text.dropLast(suffix.count)), path: "\(path)/\(text)"))
+      } else {
+        report(String(escaping: name))
+      }
+    }
+    return files.sorted { $0.model < $1.model }
   }
+
+  /// Why a file with a name that is not UTF-8 is skipped.
+  static let unnamedReason = "its name is not UTF-8"
 
   /// Reads and checks a file.
   ///

@@ -57,7 +57,7 @@ extension ModelPool {
   ) throws(ModelPoolError) {
     guard let folder else { throw ModelPoolError("the models come from no folder") }
     let ticket = takeTicket()
-    let files = try folder.files()
+    let files = try folder.files { report($0, .refused(reason: ModelFolder.unnamedReason)) }
     var names: Set<String> = []
     for file in files {
       if isCancelled() { return }

@@ -48,7 +48,8 @@ public final class ModelPool: Sendable {
   /// Loads every model file of a folder; a model is named after its file.
   ///
   /// - Parameters:
-  ///   - report: called for each file that is not a model that can be served
+  ///   - report: called for each file that is not a model that can be served; a name that is not
+  ///     UTF-8 is escaped
   ///   - skip: whether to go on without such files
   ///   - largestState: bytes of the largest state that a model's sessions may have
   /// - Throws: `ModelPoolError` where the folder can't be read or has no model, and where a file is
@@ -60,7 +61,8 @@ public final class ModelPool: Sendable {
     let folder = ModelFolder(path: path, largestState: largestState)
     var models: [ServedModel] = []
     var badFiles: [String] = []
-    for file in try folder.files() {
+    // A file without a valid name can't be served by any; it does not stop the start.
+    for file in try folder.files(unnamed: { report("\(path)/\($0)", ModelFolder.unnamedReason) }) {
       do throws(ModelPoolError) {
         models.append(try folder.load(file))
       } catch {

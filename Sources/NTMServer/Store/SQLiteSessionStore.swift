@@ -275,6 +275,8 @@ extension StoreError {
       case .SQLITE_CORRUPT: (.damaged, "the database is damaged: \(message)")
       case .SQLITE_NOTADB: (.foreign, "this is no database of sessions: \(message)")
       case .SQLITE_FULL: (.failing, "there is no room on the disk")
+      case .SQLITE_IOERR where error.extendedResultCode == .SQLITE_IOERR_WRITE:
+        (.failing, "the database can't be written: \(message)\(fileSizeLimitNote)")
       case .SQLITE_BUSY, .SQLITE_LOCKED: (.failing, "another process holds the database")
       case .SQLITE_READONLY: (.failing, "the database can be read, but not written")
       case .SQLITE_CANTOPEN: (.failing, "the database can't be opened: \(message)")

@@ -25,6 +25,19 @@ func systemMessage(_ code: Int32) -> String {
   String(cString: strerror(code))
 }
 
+/// A note for a write that failed, if the size of this process's files is limited. SQLite does not
+/// say that a write went beyond the limit.
+var fileSizeLimitNote: String {
+  var limit = rlimit()
+  #if canImport(Glibc)
+    let kind = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
+  #else
+    let kind = RLIMIT_FSIZE
+  #endif
+  guard getrlimit(kind, &limit) == 0, limit.rlim_cur < rlim_t(Int64.max) else { return "" }
+  return " (the files of this process can have \(limit.rlim_cur) bytes at most: ulimit -f)"
+}
+
 /// Where files go that nobody misses.
 var systemTemporaryDirectory: String {
   guard let path = getenv("TMPDIR"), path.pointee != 0 else { return "/tmp" }

@@ -7,14 +7,17 @@ import NTMModel
 #endif
 
 /// A run as a file, from which it goes on bit for bit: safetensors with the parameters, the
-/// optimiser's moments and both of the best validation; the rest is JSON in the metadata.
+/// optimiser's moments and both of the best validation; the rest is JSON in the metadata. Its
+/// checksum covers the whole file.
 public struct Checkpoint {
   public let setup: TrainingSetup
   let state: TrainingState
   let moments: [Float]
 
   static let format = "ntm-checkpoint"
-  static let formatVersion = "1"
+  static let formatVersion = "2"
+  /// The version whose files may have no checksum.
+  static let uncheckedVersion = "1"
 
   init(setup: TrainingSetup, state: TrainingState, moments: [Float]) {
     self.setup = setup
@@ -37,8 +40,14 @@ public struct Checkpoint {
 
   private init(_ file: SafeTensorsFile) throws {
     let metadata = file.header.metadata
-    guard metadata["format"] == Self.format, metadata["format_version"] == Self.formatVersion
+    let version = metadata["format_version"]
+    guard metadata["format"] == Self.format,
+      version == Self.formatVersion || version == Self.uncheckedVersion
     else { throw TrainingError("is not a checkpoint of this version of `ntm train`") }
+    // A damaged version must not turn the check off.
+    if version != Self.uncheckedVersion || metadata["checksum"] != nil {
+      try file.verifyChecksum()
+    }
     func decode<Value: Decodable>(_ type: Value.Type, _ name: String) throws -> Value {
       do {
         let decoder = JSONDecoder()
@@ -81,7 +90,9 @@ public struct Checkpoint {
   }
 
   /// Writes the file; a reader never sees half of it.
-  public func write(to path: String) throws {
+  public func write(to path: String) throws { try encoded().write(to: path) }
+
+  private func encoded() throws -> SafeTensorsWriter {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     // A validation of a model that breaks down is a loss of infinity.
@@ -96,6 +107,7 @@ public struct Checkpoint {
       "progress": try json(state.progress), "task": type(of: task).name,
       "task_settings": try json(task),
     ])
+    writer.hasChecksum = true
     let parameters = UnsafeBufferPointer(
       start: state.parameters.values, count: state.parameters.layout.count)
     writer.add("parameters", shape: [parameters.count], Array(parameters))
@@ -104,6 +116,6 @@ public struct Checkpoint {
       writer.add("best.parameters", shape: [best.parameters.count], best.parameters)
       writer.add("best.moments", shape: [best.moments.count], best.moments)
     }
-    try writer.write(to: path)
+    return writer
   }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Logging
 import Testing
 
@@ -135,6 +136,36 @@ struct APIKeyTests {
     let description = try #require(error?.description)
     #expect(description.hasSuffix(": \(reason)"), "\(description)")
     #expect(!description.contains("0123456789"))
+  }
+
+  @Test func aFileMayHaveManyKeys() throws {
+    let lines = (0..<20_000).map { "user\($0): key-of-user-\($0)-0123456789" }
+    let file = try TemporaryKeys(lines.joined(separator: "\r\n"))
+    #expect(file.keys.count == 20_000)
+    #expect(file.keys.name(of: "key-of-user-19999-0123456789") == "user19999")
+    #expect(file.keys.name(of: "key-of-user-20000-0123456789") == nil)
+    // The lines after a duplicate are not accepted either.
+    try file.write((lines + ["user20000: key-of-user-7-0123456789"]).joined(separator: "\n"))
+    let error = #expect(throws: APIKeyError.self) { try file.keys.reload() }
+    #expect(error?.description.hasSuffix("line 20001 has a key that was there before") == true)
+    #expect(file.keys.count == 20_000)
+  }
+
+  /// Nobody writes to the pipe: reading it would never end.
+  @Test func aPipeIsNotReadAgain() throws {
+    let file = try TemporaryKeys("alice: \(Self.alice)")
+    try FileManager.default.removeItem(atPath: file.path)
+    try #require(mkfifo(file.path, 0o600) == 0)
+    let error = #expect(throws: APIKeyError.self) { try file.keys.reload() }
+    #expect(error?.description == "\(file.path): is not a regular file and can't be read again")
+    #expect(file.keys.name(of: Self.alice) == "alice")
+  }
+
+  @Test(arguments: ["\n", "\r\n", "\r"])
+  func linesAreCountedByAnyLineEnd(_ end: String) throws {
+    let content = ["# keys", "", "a: 0123456789abcdef", "", "b"].joined(separator: end)
+    let error = #expect(throws: APIKeyError.self) { try TemporaryKeys(content) }
+    #expect(error?.description.contains("line 5 has no colon") == true)
   }
 
   @Test func aMissingFileIsAnError() {

@@ -63,6 +63,32 @@ struct ModelPoolTests {
     #expect(pool.defaultModel == nil)
   }
 
+  #if os(Linux)
+    @Test func aFileWhoseNameIsNotUTF8IsSkipped() throws {
+      let folder = try Folder(["good.safetensors"])
+      let name = Array("\(folder.path)/k".utf8) + [0xF6] + Array(".safetensors".utf8)
+      try ModelPoolTests.makeFile(name)
+      let (result, reports) = folder.load()
+      let pool = try result.get()
+      #expect(pool.models.map(\.name) == ["good"])
+      #expect(reports == [#"/k\xf6.safetensors: its name is not UTF-8"#])
+      var changes: [String: ModelChange] = [:]
+      try pool.reload(unless: { false }, report: { changes[$0] = $1 })
+      #expect(
+        changes == [
+          #"k\xf6.safetensors"#: .refused(reason: "its name is not UTF-8"), "good": .unchanged,
+        ])
+    }
+
+    private static func makeFile(_ path: [UInt8]) throws {
+      let descriptor = (path.map { CChar(bitPattern: $0) } + [0]).withUnsafeBufferPointer {
+        creat($0.baseAddress!, 0o600)
+      }
+      try #require(descriptor >= 0)
+      close(descriptor)
+    }
+  #endif
+
   @Test func theShippedModelsAreServed() throws {
     let pool = try ModelPool.load(
       folder: ServedModel.modelFolder, skippingBad: false, report: { Issue.record("\($0): \($1)") })

@@ -19,7 +19,7 @@ final class Executable {
     .deletingLastPathComponent().appending(path: "../../..").standardized.path
   static let models = "\(projectFolder)/Models"
 
-  private static let path: String = {
+  static let path: String = {
     // Beside the tests' executable, or on macOS their bundle.
     let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }
     let tests =
@@ -33,13 +33,14 @@ final class Executable {
   /// - Parameters:
   ///   - environment: all of it
   ///   - input: a file or a pipe; nothing by default
+  ///   - shell: a script of `sh` that runs the executable as `"$0" "$@"`
   init(
     _ arguments: [String], environment: [String: String] = [:],
-    input: Any = FileHandle.nullDevice
+    input: Any = FileHandle.nullDevice, shell: String? = nil
   ) throws {
     folder = try TemporaryFolder()
-    process.executableURL = URL(filePath: Self.path)
-    process.arguments = arguments
+    process.executableURL = URL(filePath: shell == nil ? Self.path : "/bin/sh")
+    process.arguments = (shell.map { ["-c", $0, Self.path] } ?? []) + arguments
     process.environment = environment
     process.currentDirectoryURL = URL(filePath: folder.path)
     process.standardInput = input
@@ -75,12 +76,14 @@ final class Executable {
 
   /// Runs it from beginning to end.
   static func run(
-    _ arguments: [String], environment: [String: String] = [:], input: String = ""
+    _ arguments: [String], environment: [String: String] = [:], input: String = "",
+    shell: String? = nil
   ) throws -> Ending {
     let folder = try TemporaryFolder()
     try Data(input.utf8).write(to: URL(filePath: folder.file("input")))
     let input = try #require(FileHandle(forReadingAtPath: folder.file("input")))
-    return try Executable(arguments, environment: environment, input: input).waitForEnd()
+    return try Executable(arguments, environment: environment, input: input, shell: shell)
+      .waitForEnd()
   }
 
   struct Hang: Error, CustomStringConvertible {
