@@ -84,13 +84,15 @@ public final class Service: Sendable {
   }
 
   init(
-    pool: ModelPool, options: ServiceOptions, logger: Logger, store: any SessionStore
+    pool: ModelPool, options: ServiceOptions, logger: Logger, store: any SessionStore,
+    clock: ServerClock = ServerClock()
   ) throws(StoreError) {
     try store.acquireLease()
+    try store.correctTimes(after: clock.start)
     let summary = try store.summary()
     self.pool = pool
     self.logger = logger
-    journal = Journal(store, options.durability, logger)
+    journal = Journal(store, options.durability, logger, clock: clock)
     replies = IdempotencyStore(try store.replies(atMost: IdempotencyStore.byteLimit))
     sessions = SessionTable(
       limits: SessionTable.Limits(

@@ -207,7 +207,8 @@ struct SessionRoutes: Sendable {
     var record = session.record
     if let step { record.step = step }
     return SessionResource(
-      record, since: sessions.journal.begin, stateBytes: session.stateBytes)
+      record, since: sessions.journal.begin, clock: sessions.journal.clock,
+      stateBytes: session.stateBytes)
   }
 
   private func resource(_ found: SessionTable.Found) -> SessionResource {
@@ -215,7 +216,8 @@ struct SessionRoutes: Sendable {
     case .session(let session): resource(session)
     case .record(let record):
       SessionResource(
-        record, since: sessions.journal.begin, stateBytes: sessions.modelOf(record)?.stateBytes)
+        record, since: sessions.journal.begin, clock: sessions.journal.clock,
+        stateBytes: sessions.modelOf(record)?.stateBytes)
     }
   }
 }

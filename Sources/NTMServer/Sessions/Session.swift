@@ -222,7 +222,7 @@ extension Session {
   /// - Returns: how the session is to end now, if it is
   func endTurn(_ content: inout Content) -> SessionEnding.Reason? {
     step = content.step
-    lastActivity = .now
+    lastActivity = journal.clock.now
     noteChange(&content)
     return content.ends
   }
@@ -233,6 +233,7 @@ extension Session {
     content.change = UnsavedChange()
   }
 
+  /// - Parameter time: as the wall clock shows it
   func end(_ holding: inout Holding, _ reason: SessionEnding.Reason, at time: Timestamp) {
     let ending = SessionEnding(reason: reason, at: time)
     holding.ending = ending
@@ -275,7 +276,7 @@ extension Session {
     defer { passTurn() }
     return holding.withLock { holding in
       guard let expiry = expiresAt, expiry < now, holding.ending == nil else { return nil }
-      end(&holding, .expired, at: expiry)
+      end(&holding, .expired, at: journal.clock.wallClock(expiry))
       return holding.ending
     }
   }

@@ -74,8 +74,8 @@ extension SessionTable {
   /// Takes a session in hand that the store has.
   private func receive(_ record: SessionRecord?, _ id: String) throws(Problem) -> Found {
     guard let record else { throw .noSession(id) }
-    if let expiry = record.expiresAt(since: journal.begin), expiry < .now {
-      let ending = SessionEnding(reason: .expired, at: expiry)
+    if let expiry = record.expiresAt(since: journal.begin), expiry < journal.clock.now {
+      let ending = SessionEnding(reason: .expired, at: journal.clock.wallClock(expiry))
       try discard(record, ending)
       throw .sessionEnded(id, ending)
     }
@@ -230,7 +230,8 @@ extension SessionTable {
     do throws(StoreError) {
       try journal.store.commit(
         gone.map {
-          StoredChange(session: $0.record.number, lastActivity: $0.ending.at, isEnded: true)
+          StoredChange(
+            session: $0.record.number, lastActivity: $0.record.lastActivity, isEnded: true)
         })
       return true
     } catch {
@@ -248,7 +249,7 @@ extension SessionTable {
       let expired = try? journal.store.expired(at: now, since: journal.begin, limit: 1000)
       let endings = (expired ?? []).filter { $0.damage == nil }.compactMap { record in
         record.expiresAt(since: journal.begin).map {
-          (record, SessionEnding(reason: .expired, at: $0))
+          (record, SessionEnding(reason: .expired, at: journal.clock.wallClock($0)))
         }
       }.filter { record, _ in table.withLock { $0.handle(record.id) == nil } }
       guard !endings.isEmpty, discard(endings) else { return }
@@ -300,7 +301,7 @@ extension SessionTable {
 extension Session {
   /// - Throws: `Problem` 404 where it has been idle for its time, which ends it.
   fileprivate func unlessExpired() throws(Problem) -> Session {
-    if let ending = endIfIdle(at: .now) { throw .sessionEnded(id, ending) }
+    if let ending = endIfIdle(at: journal.clock.now) { throw .sessionEnded(id, ending) }
     return self
   }
 }

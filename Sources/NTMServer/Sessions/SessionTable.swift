@@ -71,7 +71,8 @@ final class SessionTable: Sendable {
     let number = try reserve(bytes, isNew: true, mayWait: mayWait)
     do {
       let session = try Session(
-        model: model, number: number, now: .now, keepAlive: keepAlive, sequence: sequence,
+        model: model, number: number, now: journal.clock.now, keepAlive: keepAlive,
+        sequence: sequence,
         start: start.take(), table: self)
       table.withLock { $0.add(session) }
       session.begin(reply?(session))
@@ -94,7 +95,7 @@ final class SessionTable: Sendable {
     if case .refused(.bytes) = reservation, makeRoom(bytes, mayWait: mayWait) {
       reservation = table.withLock { $0.reserve(bytes, isNew: isNew, within: limits) }
     }
-    if case .refused = reservation, table.withLock({ $0.maySearch(.now) }) {
+    if case .refused = reservation, table.withLock({ $0.maySearch(journal.clock.now) }) {
       expire(mayWait: mayWait)
       reservation = table.withLock { $0.reserve(bytes, isNew: isNew, within: limits) }
     }
@@ -196,7 +197,8 @@ final class SessionTable: Sendable {
   /// Ends the sessions that have been idle too long.
   ///
   /// - Parameter mayWait: whether to look in the store, too
-  func expire(now: Timestamp = .now, mayWait: Bool = true) {
+  func expire(mayWait: Bool = true) {
+    let now = journal.clock.now
     for session in all { _ = session.endIfIdle(at: now) }
     if mayWait { expireStored(now) }
   }

@@ -71,6 +71,14 @@ final class MemorySessionStore: SessionStore {
     }
   }
 
+  func correctTimes(after now: Timestamp) {
+    content.withLock { content in
+      for (number, record) in content.records where record.lastActivity > now {
+        content.records[number]?.lastActivity = now
+      }
+    }
+  }
+
   func replies(atMost bytes: Int) -> [KeyedReply] {
     content.withLock { content in
       var left = bytes

@@ -132,6 +132,25 @@ final class SQLiteSessionStore: SessionStore {
     }
   }
 
+  func correctTimes(after now: Timestamp) throws(StoreError) {
+    try Self.attempting(path) {
+      try database.write { db in
+        let sessions = try Int.fetchAll(
+          db, sql: "SELECT session FROM progress WHERE last_activity > ?",
+          arguments: [now.milliseconds])
+        for session in sessions {
+          // Damaged rows stay as they are.
+          guard var progress = try SessionProgress.read(from: db, session: session) else {
+            continue
+          }
+          progress.lastActivity = now
+          try progress.write(to: db, session: session)
+          try progress.writeExpiry(to: db, session: session)
+        }
+      }
+    }
+  }
+
   func quarantine(_ session: Int, _ reason: String) throws(StoreError) {
     try Self.attempting(path) {
       try database.write { db in
@@ -320,8 +339,14 @@ extension StoredChange {
     try progress.write(to: db, session: session)
     // Steps leave the session's row alone, whose time is too early then: `expired` looks again.
     guard created == nil, steps == nil || base != nil else { return }
+    try progress.writeExpiry(to: db, session: session)
+  }
+}
+
+extension SessionProgress {
+  fileprivate func writeExpiry(to db: Database, session: Int) throws {
     let statement = try db.cachedStatement(
       sql: "UPDATE sessions SET expires_at = ? + keep_alive * 1000 WHERE number = ?")
-    try statement.execute(arguments: [progress.lastActivity.milliseconds, session])
+    try statement.execute(arguments: [lastActivity.milliseconds, session])
   }
 }

@@ -44,6 +44,10 @@ protocol SessionStore: Sendable {
 
   func summary() throws(StoreError) -> StoreSummary
 
+  /// Replaces last activities after `now` with `now`. A server whose clock was ahead wrote them, and
+  /// such sessions would otherwise outlive their time by as much.
+  func correctTimes(after now: Timestamp) throws(StoreError)
+
   /// Replies to requests that came with a key, the oldest first; the newest, of at most so many
   /// bytes.
   func replies(atMost bytes: Int) throws(StoreError) -> [KeyedReply]

@@ -11,10 +11,10 @@ struct SessionStoreTests {
   }
 
   private let folder = try! StoreFolder()
-  private static let now = Timestamp(milliseconds: 1_000_000)
+  static let now = Timestamp(milliseconds: 1_000_000)
 
   /// One that can be changed.
-  private func store(_ kind: Kind) throws -> any SessionStore {
+  func store(_ kind: Kind) throws -> any SessionStore {
     let store: any SessionStore =
       switch kind {
       case .memory: MemorySessionStore(outlivesProcess: true)
@@ -35,7 +35,7 @@ struct SessionStoreTests {
   private static let start = StoredBase(
     step: 0, state: nil, arithmetic: "a", reply: nil, recomputedFrom: nil)
 
-  private func creation(
+  func creation(
     _ number: Int, keepAlive: Double? = 100, sequence: String? = nil
   ) -> StoredChange {
     StoredChange(
@@ -44,7 +44,7 @@ struct SessionStoreTests {
       lastActivity: Self.now)
   }
 
-  private func steps(
+  func steps(
     _ session: Int, _ first: Int, _ inputs: [[Float]], at: Int64 = 0, _ request: RequestMark? = nil
   ) -> StoredChange {
     StoredChange(

@@ -90,6 +90,7 @@ final class FailingStore: SessionStore {
   }
 
   func summary() throws(StoreError) -> StoreSummary { store.summary() }
+  func correctTimes(after now: Timestamp) { store.correctTimes(after: now) }
   func replies(atMost bytes: Int) throws(StoreError) -> [KeyedReply] {
     store.replies(atMost: bytes)
   }
