@@ -99,6 +99,7 @@ public final class Service: Sendable {
         timeToLive: options.sessionTimeToLive, sessions: options.maxSessions,
         bytes: options.maxSessionBytes, longestKeepAlive: options.longestKeepAlive),
       journal: journal, summary: summary, modelOf: { pool.model(of: $0) })
+    sessions.adopt(pool.models)
     if summary.sessions > 0 {
       let sessions = summary.sessions == 1 ? "session" : "sessions"
       logger.notice("the store has \(summary.sessions) \(sessions)")
@@ -131,6 +132,7 @@ public final class Service: Sendable {
   public func reloadModels(unless isCancelled: () -> Bool = { false }) {
     do throws(ModelPoolError) {
       try pool.reload(unless: isCancelled) { logger.note($0, $1, pool) }
+      sessions.adopt(pool.models)
       logger.notice("read the folder of models; serving \(pool.current)")
     } catch {
       logger.error("\(error); serving \(pool.current) on")

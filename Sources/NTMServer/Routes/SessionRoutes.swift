@@ -217,7 +217,7 @@ struct SessionRoutes: Sendable {
     case .record(let record):
       SessionResource(
         record, since: sessions.journal.begin, clock: sessions.journal.clock,
-        stateBytes: sessions.modelOf(record)?.stateBytes)
+        stateBytes: sessions.model(of: record)?.stateBytes)
     }
   }
 }

@@ -12,6 +12,8 @@ struct KeyClaim: Sendable {
   func reply(_ response: HTTPResponse, part: Int? = nil) -> KeyedReply {
     KeyedReply(key: key, fingerprint: fingerprint, part: part, response: response)
   }
+
+  func reply(_ response: HTTPResponse, of session: Session) -> KeyedReply { reply(response) }
 }
 
 /// Replies to requests that came with an `Idempotency-Key`, so that a request sent again is answered

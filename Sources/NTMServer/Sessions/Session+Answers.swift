@@ -68,8 +68,9 @@ extension Session {
   }
 
   /// Ends the session when nobody uses it.
-  func delete() throws(Problem) -> HTTPOutcome {
-    let response = HTTPResponse(status: 204)
+  func delete(
+    answering response: HTTPResponse = HTTPResponse(status: 204)
+  ) throws(Problem) -> HTTPOutcome {
     if turns.withLock({ $0.take(.look) }) {
       defer { passTurn() }
       return acknowledged(Answer(response, try end(.deleted)))

@@ -37,9 +37,10 @@ final class MemorySessionStore: SessionStore {
     content.withLock { $0.records.values.first { $0.id == id } }
   }
 
-  func record(sequence: String) -> SessionRecord? {
+  func records(sequence: String) -> [SessionRecord] {
     content.withLock { content in
-      content.records.values.filter { $0.sequence == sequence }.max { $0.number < $1.number }
+      content.records.values.filter { $0.sequence == sequence }
+        .sorted { $0.number > $1.number }
     }
   }
 
@@ -66,8 +67,13 @@ final class MemorySessionStore: SessionStore {
   }
 
   func summary() -> StoreSummary {
-    content.withLock {
-      StoreSummary(sessions: $0.records.count, lastNumber: $0.lastNumber)
+    content.withLock { content in
+      var summary = StoreSummary(lastNumber: content.lastNumber)
+      for record in content.records.values {
+        summary.models[record.modelKey, default: 0] += 1
+        if let sequence = record.sequence { summary.sequences.insert(SequenceNames.hash(sequence)) }
+      }
+      return summary
     }
   }
 
@@ -99,6 +105,11 @@ extension MemorySessionStore.Content {
   fileprivate mutating func apply(_ change: StoredChange) {
     let session = change.session
     if let record = change.created {
+      if let sequence = record.sequence {
+        for older in records.values where older.sequence == sequence && older.number < session {
+          remove(older.number)
+        }
+      }
       records[session] = record
       lastNumber = max(lastNumber, record.number)
     }
@@ -119,11 +130,13 @@ extension MemorySessionStore.Content {
       }
       replies.append(reply)
     }
-    if change.isEnded {
-      records[session] = nil
-      bases[session] = nil
-      steps[session] = nil
-    }
+    if change.isEnded { remove(session) }
+  }
+
+  private mutating func remove(_ session: Int) {
+    records[session] = nil
+    bases[session] = nil
+    steps[session] = nil
   }
 }
 

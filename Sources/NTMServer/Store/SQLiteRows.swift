@@ -35,6 +35,12 @@ extension SessionRecord {
     }
   }
 
+  /// The model that `init` reads from the columns `model` and `digest`.
+  static func model(_ row: Row) -> ModelUses.Key {
+    ModelUses.Key(
+      name: (try? row.value("model")) ?? "", digest: (try? row.value("digest")) ?? "")
+  }
+
   private var checksum: Data {
     var sum = RowChecksum("session")
     sum.add(number)

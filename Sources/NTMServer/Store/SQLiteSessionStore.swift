@@ -166,8 +166,8 @@ final class SQLiteSessionStore: SessionStore {
     try records("WHERE s.id = ?", [id]).first
   }
 
-  func record(sequence: String) throws(StoreError) -> SessionRecord? {
-    try records("WHERE s.sequence = ? ORDER BY s.number DESC LIMIT 1", [sequence]).first
+  func records(sequence: String) throws(StoreError) -> [SessionRecord] {
+    try records("WHERE s.sequence = ? ORDER BY s.number DESC", [sequence])
   }
 
   func page(after: Int, limit: Int) throws(StoreError) -> [SessionRecord] {
@@ -225,10 +225,22 @@ final class SQLiteSessionStore: SessionStore {
   func summary() throws(StoreError) -> StoreSummary {
     try Self.attempting(path) {
       try database.read { db in
-        StoreSummary(
-          sessions: try Int.fetchOne(db, sql: "SELECT count(*) FROM sessions") ?? 0,
-          lastNumber: try Int.fetchOne(
-            db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'sessions'") ?? 0)
+        var summary = StoreSummary()
+        summary.lastNumber =
+          try Int.fetchOne(db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'sessions'") ?? 0
+        let models = try Row.fetchCursor(
+          db, sql: "SELECT model, digest, count(*) AS count FROM sessions GROUP BY model, digest")
+        while let row = try models.next() {
+          summary.models[SessionRecord.model(row), default: 0] += row["count"]
+        }
+        let names = try DatabaseValue.fetchCursor(
+          db, sql: "SELECT sequence FROM sessions WHERE sequence IS NOT NULL")
+        while let name = try names.next() {
+          if let name = String.fromDatabaseValue(name) {
+            summary.sequences.insert(SequenceNames.hash(name))
+          }
+        }
+        return summary
       }
     }
   }
@@ -306,14 +318,14 @@ extension StoreError {
 extension StoredChange {
   fileprivate func write(to db: Database) throws {
     for reply in replies { try reply.write(to: db) }
-    guard !isEnded else {
-      for table in ["steps", "bases", "progress"] {
-        try db.cachedStatement(sql: "DELETE FROM \(table) WHERE session = ?")
-          .execute(arguments: [session])
+    if let sequence = created?.sequence {
+      let older = try db.cachedStatement(
+        sql: "SELECT number FROM sessions WHERE sequence = ? AND number < ?")
+      for session in try Int.fetchAll(older, arguments: [sequence, session]) {
+        try Self.delete(session, from: db)
       }
-      return try db.cachedStatement(sql: "DELETE FROM sessions WHERE number = ?")
-        .execute(arguments: [session])
     }
+    guard !isEnded else { return try Self.delete(session, from: db) }
     try created?.write(to: db)
     if let base {
       try base.write(to: db, session: session)
@@ -324,6 +336,15 @@ extension StoredChange {
     }
     try steps?.write(to: db, session: session)
     try writeProgress(to: db)
+  }
+
+  private static func delete(_ session: Int, from db: Database) throws {
+    for table in ["steps", "bases", "progress"] {
+      try db.cachedStatement(sql: "DELETE FROM \(table) WHERE session = ?")
+        .execute(arguments: [session])
+    }
+    try db.cachedStatement(sql: "DELETE FROM sessions WHERE number = ?")
+      .execute(arguments: [session])
   }
 
   private func writeProgress(to db: Database) throws {

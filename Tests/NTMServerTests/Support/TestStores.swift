@@ -68,9 +68,9 @@ final class FailingStore: SessionStore {
     return store.record(id: id)
   }
 
-  func record(sequence: String) throws(StoreError) -> SessionRecord? {
+  func records(sequence: String) throws(StoreError) -> [SessionRecord] {
     try checkReading()
-    return store.record(sequence: sequence)
+    return store.records(sequence: sequence)
   }
 
   func content(of session: Int) throws(StoreError) -> StoredContent? {
