@@ -10,6 +10,10 @@ public struct ServiceOptions: Sendable {
   public var maxSessions = 100_000
   /// Bytes of sessions' states in memory.
   public var maxSessionBytes = 4 << 30
+  /// Seconds that an `Idempotency-Key` is kept.
+  public var idempotencyTimeToLive = 24 * 3600.0
+  /// Bytes of these keys and of the replies that are kept with them.
+  public var maxIdempotencyBytes = 256 << 20
   /// Bytes of the longest reply to one request.
   public var maxReply = 64 << 20
   /// Whether requests may load and unload models.
@@ -93,7 +97,11 @@ public final class Service: Sendable {
     self.pool = pool
     self.logger = logger
     journal = Journal(store, options.durability, logger, clock: clock)
-    replies = IdempotencyStore(try store.replies(atMost: IdempotencyStore.byteLimit))
+    replies = IdempotencyStore(
+      try store.replies(atMost: options.maxIdempotencyBytes),
+      limits: KeyTable.Limits(
+        timeToLive: options.idempotencyTimeToLive, bytes: options.maxIdempotencyBytes),
+      clock: clock)
     sessions = SessionTable(
       limits: SessionTable.Limits(
         timeToLive: options.sessionTimeToLive, sessions: options.maxSessions,
@@ -110,7 +118,7 @@ public final class Service: Sendable {
       options: http,
       handler: Application(
         pool: pool, sessions: sessions, options: options, logger: logger, keys: replies))
-    reaper = Reaper(sessions)
+    reaper = Reaper(sessions, replies)
     keys = options.apiKeys
   }
 

@@ -55,7 +55,9 @@ struct SessionRoutes: Sendable {
   ) throws(Problem) -> HTTPOutcome {
     let session = try sessions.make(
       model, keepAlive: keepAlive, start: start.take(), mayWait: mayWait,
-      reply: claim.map { claim in { claim.reply(created($0)) } })
+      reply: claim.map { claim in
+        { claim.reply(created($0), AppliedSteps($0.id, step: $0.step)) }
+      })
     return session.acknowledged(Session.Answer(created(session), .first))
   }
 

@@ -26,7 +26,7 @@ extension Session {
     _ work: (inout Content) throws(Problem) -> HTTPResponse
   ) throws(Problem) -> HTTPOutcome? {
     let answer = try useIfFree(purpose) { content throws(Problem) in
-      Self.keep(claim, try work(&content), &content)
+      keep(claim, try work(&content), &content)
     }
     guard let answer else { return nil }
     return acknowledged(answer)
@@ -59,7 +59,7 @@ extension Session {
             self.acknowledge(
               completion,
               try turn.use { content throws(Problem) in
-                Self.keep(claim, try work(&content), &content)
+                self.keep(claim, try work(&content), &content)
               })
           }
         }
@@ -87,10 +87,12 @@ extension Session {
   }
 
   /// Keeps a response for a client that repeats its request, with what it changes.
-  private static func keep(
+  private func keep(
     _ claim: KeyClaim?, _ response: consuming HTTPResponse, _ content: inout Content
   ) -> Answer {
-    if let claim { content.change.replies.append(claim.reply(response)) }
+    if let claim {
+      content.change.replies.append(claim.reply(response, AppliedSteps(id, step: content.step)))
+    }
     return Answer(response, content.epoch)
   }
 

@@ -87,7 +87,9 @@ extension SessionTable {
     let session = try make(
       model, keepAlive: keepAlive, sequence: name,
       first: { session, content throws(Problem) in response = try steps(session, &content) },
-      reply: claim.map { claim in { claim.reply(response, of: $0) } })
+      reply: claim.map { claim in
+        { claim.reply(response, AppliedSteps($0.id, step: $0.step)) }
+      })
     // Another request may have begun the sequence meanwhile.
     let replaced = table.withLock { $0.sequences.begin(name, session.id) }
     if let replaced, !predecessors.contains(where: { $0.record.id == replaced }),

@@ -88,11 +88,16 @@ final class MemorySessionStore: SessionStore {
   func replies(atMost bytes: Int) -> [KeyedReply] {
     content.withLock { content in
       var left = bytes
-      let newest = content.replies.reversed().prefix {
-        left -= $0.response.body.count
-        return left >= 0
+      return content.replies.reversed().map { $0.within(&left) }.reversed()
+    }
+  }
+
+  func trimReplies(before expired: Int64, bodies: Range<Int64>) {
+    content.withLock { content in
+      content.replies.removeAll { $0.order < expired }
+      for index in content.replies.indices where bodies.contains(content.replies[index].order) {
+        content.replies[index].response = KeyedReply.forgotten
       }
-      return newest.reversed()
     }
   }
 
@@ -137,6 +142,20 @@ extension MemorySessionStore.Content {
     records[session] = nil
     bases[session] = nil
     steps[session] = nil
+  }
+}
+
+extension KeyedReply {
+  /// The reply, without its body if that is longer than what is left.
+  func within(_ left: inout Int) -> KeyedReply {
+    var reply = self
+    if response.body.count > left {
+      left = 0
+      reply.response = Self.forgotten
+    } else {
+      left -= response.body.count
+    }
+    return reply
   }
 }
 

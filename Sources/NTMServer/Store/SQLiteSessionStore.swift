@@ -14,8 +14,8 @@ final class SQLiteSessionStore: SessionStore {
 
   var outlivesProcess: Bool { true }
 
-  /// Replies to requests with keys that are remembered.
-  static let keyLimit = IdempotencyStore.keyLimit
+  /// Replies that are trimmed in one transaction.
+  private static let trimmedReplies = 1000
   /// Pages of the log (4 kB each) after which they are copied into the database. More than SQLite's
   /// 1000, because pages that many steps change are then copied once.
   private static let checkpointPages = 4000
@@ -120,14 +120,6 @@ final class SQLiteSessionStore: SessionStore {
     try Self.attempting(path) {
       try database.write { db in
         for change in changes { try change.write(to: db) }
-        if changes.contains(where: { !$0.replies.isEmpty }) {
-          try db.cachedStatement(
-            sql: """
-              DELETE FROM replies
-              WHERE number <= (SELECT max(number) FROM replies) - \(Self.keyLimit)
-              """
-          ).execute()
-        }
       }
     }
   }
@@ -158,6 +150,56 @@ final class SQLiteSessionStore: SessionStore {
           sql: "UPDATE sessions SET damage = ? WHERE number = ?", arguments: [reason, session])
       }
     }
+  }
+
+  func trimReplies(before expired: Int64, bodies: Range<Int64>) throws(StoreError) {
+    try Self.attempting(path) {
+      // Several transactions, so that commits need not wait for long.
+      while try database.write({ try Self.deleteReplies(before: expired, $0) }) {}
+      var last: (age: Int64, number: Int64)? = (bodies.lowerBound, 0)
+      while let place = last, !bodies.isEmpty {
+        last = try database.write {
+          try Self.forgetBodies(before: bodies.upperBound, after: place, $0)
+        }
+      }
+    }
+  }
+
+  /// - Returns: whether there may be more
+  private static func deleteReplies(before age: Int64, _ db: Database) throws -> Bool {
+    // Replies without age are older than all others.
+    try db.execute(
+      sql: """
+        DELETE FROM replies WHERE number IN
+          (SELECT number FROM replies WHERE age < ?1 OR (age IS NULL AND ?1 > 0) LIMIT ?2)
+        """, arguments: [age, trimmedReplies])
+    return db.changesCount == trimmedReplies
+  }
+
+  /// - Parameter place: age and number of the last reply that was looked at
+  /// - Returns: the same for the next call; nil if there are no more
+  private static func forgetBodies(
+    before age: Int64, after place: (age: Int64, number: Int64), _ db: Database
+  ) throws -> (age: Int64, number: Int64)? {
+    let rows = try Row.fetchAll(
+      db,
+      sql: """
+        SELECT number, age, status FROM replies INDEXED BY replies_by_age
+        WHERE age >= ?1 AND age < ?2 AND (age > ?1 OR number > ?3)
+        ORDER BY age, number LIMIT ?4
+        """, arguments: [place.age, age, place.number, trimmedReplies])
+    for row in rows where row["status"] != 0 {
+      let number: Int64 = row["number"]
+      let whole = try Row.fetchOne(
+        db, sql: "SELECT * FROM replies WHERE number = ?", arguments: [number])
+      // Damaged replies are of no use.
+      if let whole, let reply = try? KeyedReply(whole) {
+        try reply.forgetBody(in: db, number: number)
+      } else {
+        try db.execute(sql: "DELETE FROM replies WHERE number = ?", arguments: [number])
+      }
+    }
+    return rows.count < trimmedReplies ? nil : rows.last.map { ($0["age"], $0["number"]) }
   }
 
   // MARK: Reading
@@ -253,9 +295,7 @@ final class SQLiteSessionStore: SessionStore {
         let rows = try Row.fetchCursor(db, sql: "SELECT * FROM replies ORDER BY number DESC")
         while let row = try rows.next() {
           guard let reply = try KeyedReply(row) else { continue }
-          left -= reply.response.body.count
-          guard left >= 0 else { break }
-          replies.append(reply)
+          replies.append(reply.within(&left))
         }
         return replies.reversed()
       }

@@ -49,9 +49,13 @@ protocol SessionStore: Sendable {
   /// such sessions would otherwise outlive their time by as much.
   func correctTimes(after now: Timestamp) throws(StoreError)
 
-  /// Replies to requests that came with a key, the oldest first; the newest, of at most so many
-  /// bytes.
+  /// Replies to requests that came with a key, the oldest first. The newest have their bodies, of at
+  /// most `bytes` bytes.
   func replies(atMost bytes: Int) throws(StoreError) -> [KeyedReply]
+
+  /// Deletes replies whose `age` is below `expired`, and the bodies of those whose `age` is in
+  /// `bodies`.
+  func trimReplies(before expired: Int64, bodies: Range<Int64>) throws(StoreError)
 
   /// Marks a session as one that can't be used any more.
   func quarantine(_ session: Int, _ reason: String) throws(StoreError)

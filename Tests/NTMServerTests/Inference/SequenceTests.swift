@@ -210,6 +210,9 @@ private final class CommitRecorder: SessionStore {
   func summary() -> StoreSummary { store.summary() }
   func correctTimes(after now: Timestamp) { store.correctTimes(after: now) }
   func replies(atMost bytes: Int) -> [KeyedReply] { store.replies(atMost: bytes) }
+  func trimReplies(before expired: Int64, bodies: Range<Int64>) {
+    store.trimReplies(before: expired, bodies: bodies)
+  }
   func quarantine(_ session: Int, _ reason: String) { store.quarantine(session, reason) }
 }
 

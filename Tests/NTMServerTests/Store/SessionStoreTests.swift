@@ -207,7 +207,31 @@ struct SessionStoreTests {
     change = StoredChange(session: 1, lastActivity: Self.now, replies: [reply("k", nil, [4])])
     try store.commit([change])
     #expect(try store.replies(atMost: 99).map(\.response.body) == [[3], [4]])
-    #expect(try store.replies(atMost: 1).map(\.response.body) == [[4]])
+    #expect(try store.replies(atMost: 1).map(\.response.body) == [[], [4]])
+    #expect(try store.replies(atMost: 1).map(\.response.status) == [0, 201])
+  }
+
+  @Test(arguments: Kind.allCases)
+  func repliesAreTrimmedByTheirAge(_ kind: Kind) throws {
+    let store = try store(kind)
+    var change = creation(1)
+    let ages: [Int64?] = [nil] + (0..<2500).map { Int64($0) }
+    change.replies = ages.enumerated().map { index, age in
+      KeyedReply(
+        key: "\(index)", fingerprint: Fingerprint([[1]]),
+        response: HTTPResponse(status: 200, body: [1]),
+        applied: AppliedSteps("s", step: index), age: age)
+    }
+    try store.commit([change])
+    try store.trimReplies(before: 0, bodies: 0..<0)
+    #expect(try store.replies(atMost: .max).map(\.age) == ages)
+    try store.trimReplies(before: 10, bodies: 0..<2000)
+    let left = try store.replies(atMost: .max)
+    #expect(left.map(\.age) == (10..<2500).map { Int64($0) })
+    #expect(left.filter { $0.response.status == 0 }.map(\.age) == (10..<2000).map { Int64($0) })
+    #expect(left.allSatisfy { $0.applied == AppliedSteps("s", step: Int($0.age ?? 0) + 1) })
+    try store.trimReplies(before: 3000, bodies: 2000..<3000)
+    #expect(try store.replies(atMost: .max).isEmpty)
   }
 
   @Test(arguments: Kind.allCases)

@@ -91,6 +91,11 @@ final class FailingStore: SessionStore {
 
   func summary() throws(StoreError) -> StoreSummary { store.summary() }
   func correctTimes(after now: Timestamp) { store.correctTimes(after: now) }
+  func trimReplies(before expired: Int64, bodies: Range<Int64>) throws(StoreError) {
+    try checkWriting()
+    store.trimReplies(before: expired, bodies: bodies)
+  }
+
   func replies(atMost bytes: Int) throws(StoreError) -> [KeyedReply] {
     store.replies(atMost: bytes)
   }
