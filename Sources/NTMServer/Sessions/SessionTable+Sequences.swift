@@ -84,14 +84,18 @@ extension SessionTable {
   ) throws(Problem) -> HTTPOutcome {
     var predecessors = try predecessors(name)
     var response = HTTPResponse(status: 200)
+    var replaced: String?
     let session = try make(
       model, keepAlive: keepAlive, sequence: name,
-      first: { session, content throws(Problem) in response = try steps(session, &content) },
+      first: { session, content throws(Problem) in
+        response = try steps(session, &content)
+        // Before it can be saved: if that fails, the session takes its name with it.
+        replaced = table.withLock { $0.sequences.begin(name, session.id) }
+      },
       reply: claim.map { claim in
         { claim.reply(response, AppliedSteps($0.id, step: $0.step)) }
       })
     // Another request may have begun the sequence meanwhile.
-    let replaced = table.withLock { $0.sequences.begin(name, session.id) }
     if let replaced, !predecessors.contains(where: { $0.record.id == replaced }),
       let found = try? lookIfPresent(replaced)
     {
@@ -114,27 +118,22 @@ extension SessionTable {
     switch found {
     case .session(let session): session.supersede()
     case .record(let record):
-      let ending = SessionEnding(reason: .deleted, at: .now)
-      _ = table.withLock { $0.forget(record, ending) }
       // If this fails, the commit of the new session deletes it.
-      try? journal.store.commit([
-        StoredChange(session: record.number, lastActivity: record.lastActivity, isEnded: true)
-      ])
+      _ = discard([(record, SessionEnding(reason: .deleted, at: .now))], isFinal: true)
     }
   }
 
   /// Ends the sessions of a sequence's name and then answers a request that both begins and ends the
   /// sequence.
   func end(sequence name: String, _ response: HTTPResponse) throws(Problem) -> HTTPOutcome {
-    var outcome = HTTPOutcome.respond(response)
-    for predecessor in try predecessors(name) {
-      switch predecessor {
-      case .session(let session): outcome = try session.delete(answering: response)
-      case .record(let record):
-        try discard(record, SessionEnding(reason: .deleted, at: .now))
-      }
+    let predecessors = try predecessors(name)
+    for older in predecessors.dropLast() { supersede(older) }
+    switch predecessors.last {
+    case nil: break
+    case .session(let session): return try session.delete(answering: response)
+    case .record(let record): try discard(record, SessionEnding(reason: .deleted, at: .now))
     }
-    return outcome
+    return .respond(response)
   }
 }
 

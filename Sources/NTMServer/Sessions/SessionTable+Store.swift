@@ -205,8 +205,11 @@ extension SessionTable {
     }
   }
 
-  /// - Returns: whether that was saved; nothing is changed otherwise
-  private func discard(_ sessions: [(record: SessionRecord, ending: SessionEnding)]) -> Bool {
+  /// - Parameter isFinal: whether the sessions end even if that can't be saved
+  /// - Returns: whether that was saved; nothing is changed otherwise, unless `isFinal`
+  func discard(
+    _ sessions: [(record: SessionRecord, ending: SessionEnding)], isFinal: Bool = false
+  ) -> Bool {
     // The models are released without the lock.
     let (gone, models) = table.withLock { table in
       // A session that is in memory ends there.
@@ -223,6 +226,7 @@ extension SessionTable {
         })
       return true
     } catch {
+      guard !isFinal else { return false }
       table.withLock { table in
         for ((record, ending), model) in zip(gone, models) {
           table.revive(record, model, ending.reason)
