@@ -24,6 +24,8 @@ struct KeyTable {
     let fingerprint: KeyFingerprint
     /// Tells requests with one key apart.
     let number: Int
+    /// Its place in `order`.
+    var place: Int
     /// When the request arrived.
     var age: Int64
     var state = State.running
@@ -62,14 +64,14 @@ struct KeyTable {
   private var entries: [KeyID: Entry] = [:]
   private var parts: [KeyID: [Int: KeyedReply]] = [:]
   /// Keys in the order in which their requests arrived; some are free again or came later once more.
-  private var order: [(number: Int, id: KeyID)] = []
+  private var order: [(place: Int, id: KeyID)] = []
   /// Where the oldest key stands in `order`, and the oldest that may have a body.
   private var first = 0
   private var firstBody = 0
   private var keyBytes = 0
   private var replyBytes = 0
   var bytes: Int { keyBytes + replyBytes }
-  private var lastNumber = 0
+  private var lastPlace = 0
   /// Whether there may be keys of a version without scopes.
   private var hasUnscoped = false
   /// Replies that arrived before this have no body any more.
@@ -112,13 +114,13 @@ struct KeyTable {
   private mutating func insert(
     _ id: KeyID, _ fingerprint: KeyFingerprint, _ age: Int64
   ) -> Int {
-    lastNumber += 1
-    let entry = Entry(fingerprint: fingerprint, number: lastNumber, age: age)
+    lastPlace += 1
+    let entry = Entry(fingerprint: fingerprint, number: lastPlace, place: lastPlace, age: age)
     keyBytes += entry.cost
     entries[id] = entry
-    order.append((lastNumber, id))
+    order.append((lastPlace, id))
     if order.count - first > 2 * entries.count + 1000 { dropFree() }
-    return lastNumber
+    return entry.number
   }
 
   /// Notes how a request ended.
@@ -137,7 +139,7 @@ struct KeyTable {
     entry.state = .answered
     entry.applied = applied
     keyBytes += entry.cost
-    if response.status != KeyedReply.forgotten.status, number >= numberOfFirstBody,
+    if response.status != KeyedReply.forgotten.status, entry.place >= placeOfFirstBody,
       response.body.count <= limits.largestBody
     {
       let reply = Reply(response)
@@ -148,9 +150,9 @@ struct KeyTable {
     makeRoom(0)
   }
 
-  private var numberOfFirstBody: Int {
+  private var placeOfFirstBody: Int {
     let index = max(first, firstBody)
-    return index < order.count ? order[index].number : 0
+    return index < order.count ? order[index].place : lastPlace + 1
   }
 
   // MARK: From the store
@@ -174,8 +176,8 @@ struct KeyTable {
 
   /// The replies to all requests that were carried out, the oldest first.
   var replies: [KeyedReply] {
-    order[first...].compactMap { number, id in
-      guard let entry = entries[id], entry.number == number, entry.state == .answered else {
+    order[first...].compactMap { place, id in
+      guard let entry = entries[id], entry.place == place, entry.state == .answered else {
         return nil
       }
       return KeyedReply(
@@ -191,13 +193,15 @@ struct KeyTable {
   mutating func expire(at age: Int64) {
     let end = order.count
     while first < end {
-      let (number, id) = order[first]
-      if let entry = entries[id], entry.number == number {
+      let (place, id) = order[first]
+      if let entry = entries[id], entry.place == place {
         guard entry.age + limits.milliseconds < age else { break }
         if entry.state == .running {
           // It is asked for at this moment.
+          lastPlace += 1
           entries[id]?.age = age
-          order.append((number, id))
+          entries[id]?.place = lastPlace
+          order.append((lastPlace, id))
         } else {
           remove(id)
         }
@@ -212,8 +216,8 @@ struct KeyTable {
   }
 
   private func untilExpiry(at age: Int64) -> Int64 {
-    let oldest = order[first...].lazy.compactMap { number, id in
-      entries[id].flatMap { $0.number == number ? $0.age : nil }
+    let oldest = order[first...].lazy.compactMap { place, id in
+      entries[id].flatMap { $0.place == place ? $0.age : nil }
     }.first
     return max(1, (oldest ?? age) + limits.milliseconds - age)
   }
@@ -222,9 +226,9 @@ struct KeyTable {
   private mutating func makeRoom(_ more: Int) {
     firstBody = max(first, firstBody)
     while bytes + more > limits.bytes, firstBody < order.count {
-      let (number, id) = order[firstBody]
+      let (place, id) = order[firstBody]
       firstBody += 1
-      guard let entry = entries[id], entry.number == number else { continue }
+      guard let entry = entries[id], entry.place == place else { continue }
       bodiesSince = max(bodiesSince, entry.age + 1)
       guard let reply = entry.reply else { continue }
       replyBytes -= reply.bytes
@@ -241,9 +245,9 @@ struct KeyTable {
 
   /// Drops places of keys that are free again.
   private mutating func dropFree() {
-    let bodies = numberOfFirstBody
-    order = order[first...].filter { entries[$0.id]?.number == $0.number }
+    let bodies = placeOfFirstBody
+    order = order[first...].filter { entries[$0.id]?.place == $0.place }
     first = 0
-    firstBody = order.firstIndex { $0.number >= bodies } ?? order.count
+    firstBody = order.firstIndex { $0.place >= bodies } ?? order.count
   }
 }

@@ -129,6 +129,38 @@ struct IdempotencyStoreTests {
     #expect(isReplay(try respond("0")))
   }
 
+  /// Requests arrive, end and expire in any order.
+  @Test(arguments: 1...20)
+  func theLimitHoldsWhateverTheOrder(_ seed: UInt64) {
+    var generator = SplitMix(seed: seed)
+    let limit = 12 * KeyTable.keyCost
+    var table = KeyTable(KeyTable.Limits(timeToLive: 1, bytes: limit))
+    var running: [(id: KeyID, number: Int)] = []
+    var age: Int64 = 0
+    for index in 0..<3000 {
+      age += Int64.random(in: 0...200, using: &generator)
+      if running.isEmpty || Bool.random(using: &generator) {
+        let id = KeyID("\(index)", scope: nil)
+        let arrival = table.arrive(
+          id, unscoped: id, KeyFingerprint(Fingerprint([[1]])), at: age)
+        if case .first(_, let number, _) = arrival { running.append((id, number)) }
+      } else {
+        let ended = running.remove(at: Int.random(in: running.indices, using: &generator))
+        let body = [UInt8](
+          repeating: 1, count: Int.random(in: 0...2 * KeyTable.keyCost, using: &generator))
+        let isRefused = Int.random(in: 0..<4, using: &generator) == 0
+        table.finish(
+          ended.id, ended.number, isRefused ? nil : HTTPResponse(status: 200, body: body), nil)
+      }
+      #expect(table.bytes <= limit)
+      #expect(table.count >= running.count)
+    }
+    for ended in running { table.finish(ended.id, ended.number, nil, nil) }
+    table.expire(at: age + 10_000)
+    #expect(table.bytes == 0)
+    #expect(table.count == 0)
+  }
+
   // MARK: From the store
 
   private func stored(
