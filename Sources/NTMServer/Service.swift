@@ -10,6 +10,10 @@ public struct ServiceOptions: Sendable {
   public var maxSessions = 100_000
   /// Bytes of sessions' states in memory.
   public var maxSessionBytes = 4 << 30
+  /// Seconds that an `Idempotency-Key` is kept.
+  public var idempotencyTimeToLive = 24 * 3600.0
+  /// Bytes of these keys and of the replies that are kept with them.
+  public var maxIdempotencyBytes = 256 << 20
   /// Bytes of the longest reply to one request.
   public var maxReply = 64 << 20
   /// Whether requests may load and unload models.
@@ -85,19 +89,26 @@ public final class Service: Sendable {
   }
 
   init(
-    pool: ModelPool, options: ServiceOptions, logger: Logger, store: any SessionStore
+    pool: ModelPool, options: ServiceOptions, logger: Logger, store: any SessionStore,
+    clock: ServerClock = ServerClock()
   ) throws(StoreError) {
     try store.acquireLease()
+    try store.correctTimes(after: clock.start)
     let summary = try store.summary()
     self.pool = pool
     self.logger = logger
-    journal = Journal(store, options.durability, logger)
-    replies = IdempotencyStore(try store.replies(atMost: IdempotencyStore.byteLimit))
+    journal = Journal(store, options.durability, logger, clock: clock)
+    replies = IdempotencyStore(
+      try store.replies(atMost: options.maxIdempotencyBytes),
+      limits: KeyTable.Limits(
+        timeToLive: options.idempotencyTimeToLive, bytes: options.maxIdempotencyBytes),
+      clock: clock)
     sessions = SessionTable(
       limits: SessionTable.Limits(
         timeToLive: options.sessionTimeToLive, sessions: options.maxSessions,
         bytes: options.maxSessionBytes, longestKeepAlive: options.longestKeepAlive),
       journal: journal, summary: summary, modelOf: { pool.model(of: $0) })
+    sessions.adopt(pool.models)
     if summary.sessions > 0 {
       let sessions = summary.sessions == 1 ? "session" : "sessions"
       logger.notice("the store has \(summary.sessions) \(sessions)")
@@ -108,7 +119,7 @@ public final class Service: Sendable {
       options: http,
       handler: Application(
         pool: pool, sessions: sessions, options: options, logger: logger, keys: replies))
-    reaper = Reaper(sessions)
+    reaper = Reaper(sessions, replies)
     keys = options.apiKeys
     temporaryFolder = http.temporaryDirectory
   }
@@ -142,6 +153,7 @@ public final class Service: Sendable {
   public func reloadModels(unless isCancelled: () -> Bool = { false }) {
     do throws(ModelPoolError) {
       try pool.reload(unless: isCancelled) { logger.note($0, $1, pool) }
+      sessions.adopt(pool.models)
       logger.notice("read the folder of models; serving \(pool.current)")
     } catch {
       logger.error("\(error); serving \(pool.current) on")

@@ -68,6 +68,16 @@ struct Serve: ParsableCommand, EnvironmentOptions {
       """)
   var maxSessionBytes = ByteCount(4 << 30)
 
+  @Option(help: "Time that an Idempotency-Key is kept.")
+  var idempotencyTtl = TimeSpan(seconds: 86_400)
+
+  @Option(
+    help: """
+      Maximum bytes of Idempotency-Keys (256 each) and their replies. Beyond it the oldest replies are \
+      forgotten, but no keys: new ones then get 503.
+      """)
+  var maxIdempotencyBytes = ByteCount(256 << 20)
+
   @Option(help: "Most bytes of a request's body.")
   var maxBody = ByteCount(8 << 20)
 
@@ -149,7 +159,8 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   static let valueOptions = [
     "models", "host", "port", "tls-certificate", "tls-key", "default-model", "store", "durability",
     "session-ttl",
-    "max-keep-alive", "max-sessions", "max-session-bytes", "max-body", "max-reply", "max-stream",
+    "max-keep-alive", "max-sessions", "max-session-bytes",
+    "idempotency-ttl", "max-idempotency-bytes", "max-body", "max-reply", "max-stream",
     "max-connections", "max-connections-per-address", "idle-timeout", "request-timeout",
     "event-loops", "workers", "max-queue", "drain-timeout", "drain-delay", "api-key-file",
     "cors-origin", "allowed-host", "log-level", "log-format",
@@ -276,6 +287,8 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     }
     if let maxSessions { options.maxSessions = maxSessions }
     options.maxSessionBytes = maxSessionBytes.bytes
+    options.idempotencyTimeToLive = idempotencyTtl.seconds
+    options.maxIdempotencyBytes = maxIdempotencyBytes.bytes
     options.maxReply = maxReply.bytes
     options.allowModelAdmin = allowModelAdmin
     options.maxStream = maxStream.bytes

@@ -102,8 +102,8 @@ import Testing
         names.contains("Idempotency-Key") == route.takesKey, "\(route.method.name) \(route.pattern)"
       )
       guard route.takesKey else { continue }
-      // The key can be in use, and it can belong to another request.
-      for kind in [Problem.Kind.keyInUse, .keyReused] {
+      // The key can be in use, its reply forgotten, and it can belong to another request.
+      for kind in [Problem.Kind.keyInUse, .keyReused, .replyForgotten] {
         #expect(
           try problems(of: operation).contains { $0.types.contains(kind.type) },
           "\(route.method.name) \(route.pattern): \(kind)")

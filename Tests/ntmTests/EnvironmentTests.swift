@@ -50,6 +50,10 @@ struct EnvironmentTests {
     Case(
       option: "max-session-bytes", bad: "9000000000G", complaint: "'--max-session-bytes",
       good: "65536"),
+    Case(option: "idempotency-ttl", bad: "0", complaint: "'--idempotency-ttl", good: "1h"),
+    Case(
+      option: "max-idempotency-bytes", bad: "1X", complaint: "'--max-idempotency-bytes",
+      good: "64M"),
     Case(option: "max-body", bad: "-1", complaint: "'--max-body", good: "1M"),
     Case(option: "max-body", bad: "1.5M", complaint: "'--max-body", good: "512k"),
     Case(option: "max-reply", bad: "", complaint: "'--max-reply", good: "1M"),

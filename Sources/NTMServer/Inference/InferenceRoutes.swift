@@ -7,7 +7,6 @@ struct InferenceRoutes: Sendable {
   let sessions: SessionTable
   /// Bytes of the longest reply.
   let maxReply: Int
-  private let sequences: Sequences
 
   /// Bytes of a body that are read in less than about a millisecond.
   private static let smallBody = 16 << 10
@@ -16,7 +15,6 @@ struct InferenceRoutes: Sendable {
     self.pool = pool
     self.sessions = sessions
     self.maxReply = maxReply
-    sequences = Sequences(sessions)
   }
 
   static func isInference(_ request: HTTPRequest) -> Bool { request.path.hasPrefix("/v2") }
@@ -100,9 +98,11 @@ struct InferenceRoutes: Sendable {
     let body = http.body
     if body.count <= Self.smallBody {
       let request = try InferenceRequest(body, headerLength: headerLength)
-      // One that is not in memory is looked for on the disk.
+      // A sequence that is not in memory is read from the disk, on a worker.
       let key = try self.key(of: request, context)
-      if request.starts || sequences.isAtHand(key) {
+      let isAtHand =
+        key.map { sessions.isAtHand(sequence: $0.text, starts: request.starts) } ?? true
+      if isAtHand {
         return try infer(context, request, isOnWorker: false)
       }
     }
@@ -114,9 +114,9 @@ struct InferenceRoutes: Sendable {
 
   private func key(
     of request: InferenceRequest, _ context: Router.Context
-  ) throws(Problem) -> Sequences.Key? {
+  ) throws(Problem) -> SequenceKey? {
     guard let id = request.sequence else { return nil }
-    return Sequences.Key(model: try context.parameter(0), id: id)
+    return SequenceKey(model: try context.parameter(0), id: id)
   }
 
   private static func headerLength(_ request: HTTPRequest) throws(Problem) -> Int? {
@@ -134,7 +134,7 @@ struct InferenceRoutes: Sendable {
   ) throws(Problem) -> HTTPOutcome {
     let key = try self.key(of: request, context)
     // A sequence goes on with the model that it began with, also where that is not served any more.
-    let running = if let key, !request.starts { try sequences.find(key) } else { nil as Session? }
+    let running = if let key, !request.starts { try sessions.find(key) } else { nil as Session? }
     let model = if let running { running.model } else { try self.model(context) }
     try check(model, context)
     let inputs = try request.inputs(for: model)
@@ -148,13 +148,12 @@ struct InferenceRoutes: Sendable {
     let job = Job(request: request, model: model, inputs: .list(inputs))
     let isCheap = model.isCheap(steps: inputs.count, resultBytes: largest / inputs.count)
     let place: Session.Place = isCheap ? .loop : .worker
-    if let key, let running {
+    if let running {
       return try running.run(on: place, context.claim) { content throws(Problem) in
         let response = try job.take(&content, in: running)
         sessions.forgetReply(&content)
         if request.ends {
           content.ends = .deleted
-          sequences.end(key, running)
         }
         return response
       }
@@ -165,34 +164,19 @@ struct InferenceRoutes: Sendable {
 
   /// Takes the first steps of a sequence, or all steps of a request that is of none.
   private func begin(
-    _ key: Sequences.Key?, _ job: Job, _ claim: KeyClaim?
+    _ key: SequenceKey?, _ job: Job, _ claim: KeyClaim?
   ) throws(Problem) -> HTTPOutcome {
     guard let key, !job.request.ends else {
-      // Nobody can ask for this state again.
+      // No later request can use this state.
       var content = Session.Content(state: try job.model.makeState())
       let response = try job.take(&content, in: nil)
-      if let key { endPrevious(try? sequences.find(key)) }
-      return .respond(response)
+      guard let key else { return .respond(response) }
+      return try sessions.end(sequence: key.text, response)
     }
-    let session = try sessions.make(
-      job.model, keepAlive: try KeepAlive(nil, sessions.limits).seconds, sequence: key.text)
-    do throws(Problem) {
-      let outcome = try session.run(.change, on: .loop, claim) { content throws(Problem) in
-        try job.take(&content, in: session)
-      }
-      endPrevious(sequences.begin(key, session))
-      return outcome
-    } catch {
-      // A refused request leaves nothing behind.
-      _ = try? session.delete()
-      throw error
-    }
-  }
-
-  /// A sequence that begins again has ended before.
-  private func endPrevious(_ session: Session?) {
-    try? session?.whenFree(.look) { turn in
-      try? turn.use { content throws(Problem) in content.ends = .deleted }
+    return try sessions.begin(
+      sequence: key.text, job.model, keepAlive: try KeepAlive(nil, sessions.limits).seconds, claim
+    ) { session, content throws(Problem) in
+      try job.take(&content, in: session)
     }
   }
 

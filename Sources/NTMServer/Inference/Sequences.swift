@@ -1,58 +1,21 @@
-/// The sessions that were made as sequences of the Open Inference Protocol, by the names that their
-/// clients gave them.
-final class Sequences: Sendable {
-  struct Key: Hashable, Sendable {
-    let model: String
-    let id: SequenceID
+/// How a client names a sequence of a model.
+struct SequenceKey: Hashable, Sendable {
+  let model: String
+  let id: SequenceID
 
-    /// Both in one.
-    var text: String { "\(id.json) \(model)" }
-  }
+  /// Both in one: the name that the sequence's session has in the table and in the store.
+  var text: String { "\(id.json) \(model)" }
+}
 
-  private let sessions: SessionTable
-  /// The names of the sessions.
-  private let names = Lock<[Key: String]>([:])
-
-  init(_ sessions: SessionTable) { self.sessions = sessions }
-
-  /// Whether a sequence can be found without waiting for a disk; also where there is none of the name.
-  func isAtHand(_ key: Key?) -> Bool {
-    guard let key else { return true }
-    guard let id = names.withLock({ $0[key] }) else { return sessions.journal.keeps == .nothing }
-    return sessions.isAtHand(id)
-  }
-
-  /// - Throws: `Problem` 404 where there is none, or none any more.
-  func find(_ key: Key) throws(Problem) -> Session {
-    if let id = names.withLock({ $0[key] }) { return try sessions.find(id) }
-    guard let session = try sessions.find(sequence: key.text) else {
+extension SessionTable {
+  /// - Throws: `Problem` 404 if there is no such sequence, or not any more.
+  func find(_ key: SequenceKey) throws(Problem) -> Session {
+    guard let session = try find(sequence: key.text) else {
       throw Problem(
         .noSuchSession,
         "there is no sequence \(key.id.json) of model \"\(key.model)\": its first request has to have "
           + "sequence_start")
     }
-    names.withLock { $0[key] = session.id }
     return session
-  }
-
-  /// Gives a name to a session.
-  ///
-  /// - Returns: the session that had the name
-  func begin(_ key: Key, _ session: Session) -> Session? {
-    let old = names.withLock { names in
-      // Sessions also end by themselves; what is left of them is swept now and then.
-      if names.count > 1000, names.count > 2 * sessions.count {
-        names = names.filter { sessions.contains($0.value) }
-      }
-      return names.updateValue(session.id, forKey: key)
-    }
-    return old.flatMap { try? sessions.find($0) }
-  }
-
-  /// Takes the name from a session, if it still has it.
-  func end(_ key: Key, _ session: Session) {
-    names.withLock { names in
-      if names[key] == session.id { names[key] = nil }
-    }
   }
 }

@@ -36,6 +36,7 @@ struct Timestamp: Encodable, Equatable, Comparable {
   /// Milliseconds since 1970.
   let milliseconds: Int64
 
+  /// The wall clock, which may jump: for display. `ServerClock` is for durations.
   static var now: Timestamp { Timestamp(milliseconds: wallClockMilliseconds()) }
 
   static func < (a: Timestamp, b: Timestamp) -> Bool { a.milliseconds < b.milliseconds }

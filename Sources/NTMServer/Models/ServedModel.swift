@@ -14,8 +14,10 @@ public final class ServedModel: Sendable {
   private let parameterCount: Int
   /// SHA-256 of configuration and numbers, in hexadecimal.
   public let digest: String
-  /// When its file was read.
+  /// When its file was read, for display.
   let loadedAt = Timestamp.now
+  /// Orders models by when their files were read.
+  let loadOrder = monotonicNanoseconds()
   private let described: Lock<ModelFile.Description>
   /// The steps of all models of this name.
   let metrics: StepMetrics

@@ -57,6 +57,8 @@ extension ManySteps {
 
     private struct Part {
       let body: [UInt8]
+      /// Whether an earlier server has taken the step for this request.
+      var isReplayed = false
       /// The session that was changed, and when.
       var change: (session: Session, epoch: Unsaved.Epoch)?
     }
@@ -69,8 +71,11 @@ extension ManySteps {
     /// The step that comes next, by its index. What was taken for this request already, before the
     /// server was started, has its result.
     mutating func next() -> (index: Int, item: Result<Item, Problem>)? {
-      while let reply = claim?.parts[results.count] {
-        results.append(Part(body: reply.body))
+      while let claim, let reply = claim.parts[results.count] {
+        let body =
+          reply.response.status == KeyedReply.forgotten.status
+          ? steps.body(of: .replyForgotten(reply.applied)) : reply.response.body
+        results.append(Part(body: body, isReplayed: true))
       }
       return results.count < steps.items.count ? (results.count, steps.items[results.count]) : nil
     }
@@ -86,9 +91,13 @@ extension ManySteps {
 
     /// The answer to a step, which is kept for a client that repeats its request.
     func answer(
-      _ response: HTTPResponse, to index: Int, in content: inout Session.Content
+      _ response: HTTPResponse, to index: Int, of session: Session,
+      in content: inout Session.Content
     ) -> Session.Answer {
-      if let claim { content.change.replies.append(claim.reply(response, part: index)) }
+      if let claim {
+        let applied = AppliedSteps(session.id, step: content.step)
+        content.change.replies.append(claim.reply(response, applied, part: index))
+      }
       return Session.Answer(response, content.epoch)
     }
 
@@ -119,9 +128,16 @@ extension ManySteps {
 
     /// Answers, and has the whole reply kept in place of its parts.
     private func answer(_ completion: HTTPCompletion) {
-      let response = response
-      if let claim, let session = results.lazy.compactMap({ $0.change?.session }).first {
-        session.journal.note(session, UnsavedChange(replies: [claim.reply(response)]))
+      var response = response
+      if let claim {
+        let applied = results.indices.filter {
+          results[$0].isReplayed || results[$0].change != nil
+        }
+        let reply = claim.reply(response, claim.applied(applied))
+        if let session = results.lazy.compactMap({ $0.change?.session }).first {
+          session.journal.note(session, UnsavedChange(replies: [reply]))
+        }
+        if results.allSatisfy(\.isReplayed) { response.headers.append(HTTPResponse.replayedHeader) }
       }
       completion.finish(response)
     }
@@ -131,7 +147,7 @@ extension ManySteps {
       let changes = results.enumerated().compactMap { index, result in
         result.change.map { (index: index, session: $0.session, epoch: $0.epoch) }
       }
-      guard !changes.isEmpty else { return completion.finish(response) }
+      guard !changes.isEmpty else { return answer(completion) }
       let pending = Monitor((left: changes.count, progress: self))
       for (index, session, epoch) in changes {
         session.whenSaved(epoch) { problem in

@@ -79,10 +79,14 @@ struct ModelVersion: Encodable {
     if let current, !all.contains(where: { $0.model === current }) {
       all.append(SessionTable.ModelUse(model: current))
     }
-    return all.map {
+    let isNewer = { (a: SessionTable.ModelUse, b: SessionTable.ModelUse) in
+      (a.model === current ? 1 : 0, a.model.loadOrder)
+        > (b.model === current ? 1 : 0, b.model.loadOrder)
+    }
+    return all.sorted(by: isNewer).map {
       ModelVersion(
         version: $0.model.version, sessions: $0.sessions, current: $0.model === current,
         loadedAt: $0.model.loadedAt)
-    }.sorted { ($0.current ? 1 : 0, $0.loadedAt) > ($1.current ? 1 : 0, $1.loadedAt) }
+    }
   }
 }

@@ -53,6 +53,7 @@ struct ModelRoutes: Sendable {
     return .onWorker { () throws(Problem) in
       do throws(Problem) {
         let (model, change) = try pool.load(name)
+        sessions.adopt([model])
         logger.note(model.name, change, pool)
         // Its own resource even where it is no longer served: it was, when it was loaded.
         let (served, uses) = state()

@@ -18,16 +18,21 @@ struct SessionResource: Encodable {
   /// Why it can't be used; only where that is so.
   let damaged: String?
 
-  /// - Parameter since: when the server was started
-  init(_ record: SessionRecord, since start: Timestamp, stateBytes: Int?) {
+  /// - Parameters:
+  ///   - start: when the server was started
+  ///   - clock: converts times for display; nil without a server
+  init(
+    _ record: SessionRecord, since start: Timestamp, clock: ServerClock? = nil, stateBytes: Int?
+  ) {
+    let display = { (time: Timestamp) in clock?.wallClock(time) ?? time }
     id = record.id
     model = record.modelName
     modelVersion = "sha256:\(record.modelDigest)"
     step = record.step
-    createdAt = record.createdAt
-    lastActivity = record.lastActivity
+    createdAt = display(record.createdAt)
+    lastActivity = display(record.lastActivity)
     keepAlive = record.keepAlive
-    expiresAt = record.expiresAt(since: start)
+    expiresAt = record.expiresAt(since: start).map(display)
     self.stateBytes = stateBytes
     recomputedFrom = record.recomputedFrom
     damaged = record.damage

@@ -55,7 +55,9 @@ struct SessionRoutes: Sendable {
   ) throws(Problem) -> HTTPOutcome {
     let session = try sessions.make(
       model, keepAlive: keepAlive, start: start.take(), mayWait: mayWait,
-      reply: claim.map { claim in { claim.reply(created($0)) } })
+      reply: claim.map { claim in
+        { claim.reply(created($0), AppliedSteps($0.id, step: $0.step)) }
+      })
     return session.acknowledged(Session.Answer(created(session), .first))
   }
 
@@ -207,7 +209,8 @@ struct SessionRoutes: Sendable {
     var record = session.record
     if let step { record.step = step }
     return SessionResource(
-      record, since: sessions.journal.begin, stateBytes: session.stateBytes)
+      record, since: sessions.journal.begin, clock: sessions.journal.clock,
+      stateBytes: session.stateBytes)
   }
 
   private func resource(_ found: SessionTable.Found) -> SessionResource {
@@ -215,7 +218,8 @@ struct SessionRoutes: Sendable {
     case .session(let session): resource(session)
     case .record(let record):
       SessionResource(
-        record, since: sessions.journal.begin, stateBytes: sessions.modelOf(record)?.stateBytes)
+        record, since: sessions.journal.begin, clock: sessions.journal.clock,
+        stateBytes: sessions.model(of: record)?.stateBytes)
     }
   }
 }

@@ -172,7 +172,7 @@ struct StepRoute: Sendable {
               let answer = try turn.use { content throws(Problem) in
                 before.answer(
                   try apply(item.request, .json, to: item.session, &content), to: index,
-                  in: &content)
+                  of: item.session, in: &content)
               }
               progress.add(.success(answer), of: item.session)
             } catch {
@@ -207,7 +207,7 @@ struct StepRoute: Sendable {
         try item.session.useIfFree { content throws(Problem) in
           progress.answer(
             try apply(item.request, .json, to: item.session, &content, in: group), to: index,
-            in: &content)
+            of: item.session, in: &content)
         }
       }
       switch answer {

@@ -1,92 +1,42 @@
-/// A request's right to be the one that is carried out of those with its key.
-struct KeyClaim: Sendable {
-  let key: String
-  fileprivate let fingerprint: Fingerprint
-  /// Replies to parts of the request, from before the server was started: these parts have been
-  /// carried out.
-  let parts: [Int: HTTPResponse]
-
-  /// To be kept with what the request has changed.
-  ///
-  /// - Parameter part: of a request that changes several sessions, each by itself
-  func reply(_ response: HTTPResponse, part: Int? = nil) -> KeyedReply {
-    KeyedReply(key: key, fingerprint: fingerprint, part: part, response: response)
-  }
-}
-
 /// Replies to requests that came with an `Idempotency-Key`, so that a request sent again is answered
 /// again and not carried out again (IETF draft-ietf-httpapi-idempotency-key-header-07).
 ///
-/// A key is remembered for as long as it is among the newest, with a reply that was a success; a
-/// refusal changed nothing, so its key is free again.
+/// A key is kept with a reply that was a success; a refusal changed nothing, so its key is free again.
 final class IdempotencyStore: Sendable {
-  fileprivate struct Entry {
-    let fingerprint: Fingerprint
-    /// nil while the request is being carried out.
-    var response: HTTPResponse?
-    let number: Int
+  private let table: Lock<KeyTable>
+  private let clock: ServerClock
+  /// The age of the store when the server started.
+  private let start: Int64
+  /// What the store was last trimmed to.
+  private let trimmed = Lock((expired: Int64(0), bodies: Int64(0)))
+
+  /// - Parameters:
+  ///   - replies: from before the server was started, the oldest first
+  ///   - clock: measures how long keys are kept
+  init(
+    _ replies: [KeyedReply] = [], limits: KeyTable.Limits = KeyTable.Limits(),
+    clock: ServerClock = ServerClock()
+  ) {
+    self.clock = clock
+    start = replies.reduce(0) { max($0, $1.order) }
+    var table = KeyTable(limits)
+    for reply in replies { table.restore(reply) }
+    self.table = Lock(table)
   }
 
-  /// What a request left that the server did not live to answer.
-  private struct Remains {
-    let fingerprint: Fingerprint
-    var parts: [Int: HTTPResponse] = [:]
-  }
-
-  fileprivate struct Content {
-    var entries: [String: Entry] = [:]
-    /// Keys in the order of their requests; some are free again or came later once more.
-    var order: [(number: Int, key: String)] = []
-    var first = 0
-    var bytes = 0
-    var nextNumber = 0
-  }
-
-  private let content = Lock(Content())
-  private let remains: Lock<[String: Remains]>
-
-  /// - Parameter replies: from before the server was started, the oldest first
-  init(_ replies: [KeyedReply] = []) {
-    var remains: [String: Remains] = [:]
-    for reply in replies {
-      if let part = reply.part {
-        remains[reply.key, default: Remains(fingerprint: reply.fingerprint)].parts[part] =
-          reply.response
-      }
-    }
-    self.remains = Lock(remains)
-    for reply in replies where reply.part == nil {
-      guard case .first(let number) = arrive(reply.key, reply.fingerprint) else { continue }
-      finish(reply.key, number, reply.response)
-    }
-  }
+  /// Milliseconds that servers have run with this store, as far as its replies say: a clock that the
+  /// wall clock has no part in and that stands still while no server runs.
+  var age: Int64 { start + (clock.now.milliseconds - clock.start.milliseconds) }
 
   /// The replies that are remembered, the oldest first.
-  var replies: [KeyedReply] {
-    content.withLock { content in
-      content.entries.sorted { $0.value.number < $1.value.number }.compactMap { key, entry in
-        entry.response.map {
-          KeyedReply(key: key, fingerprint: entry.fingerprint, part: nil, response: $0)
-        }
-      }
-    }
-  }
+  var replies: [KeyedReply] { table.withLock { $0.replies } }
 
-  /// Keys, and bytes of their replies, that are remembered.
-  static let keyLimit = 10_000
-  static let byteLimit = 64 << 20
   /// Characters of a key.
   static let longestKey = 255
 
-  /// Entries of the order in which keys came, for tests of what is left behind.
-  var rememberedKeys: Int { content.withLock { $0.order.count } }
-
-  private enum Arrival {
-    case first(Int)
-    case replayed(HTTPResponse)
-    case running
-    case different
-  }
+  /// For tests of what is left behind.
+  var queueLength: Int { table.withLock { $0.queueLength } }
+  var bytes: Int { table.withLock { $0.bytes } }
 
   /// The key of a request: the header's value, without the quotes that the draft puts around it.
   ///
@@ -124,56 +74,92 @@ final class IdempotencyStore: Sendable {
   /// Carries a request out, unless its key says that it has been.
   ///
   /// - Throws: `Problem` 422 where the key belongs to another request, 409 while the first one with
-  ///   this key is being carried out, or what `handle` throws.
+  ///   this key is being carried out or if its reply is not kept any more, 503 if there is no room for
+  ///   another key, or what `handle` throws.
   func run(
     _ key: String, _ request: HTTPRequest,
     _ handle: (KeyClaim) throws(Problem) -> HTTPOutcome
   ) throws(Problem) -> HTTPOutcome {
     let fingerprint = Self.fingerprint(request)
-    switch arrive(key, fingerprint) {
-    case .replayed(let response): return .respond(response)
+    let id = KeyID(key, scope: request.note { $0.keyName })
+    let age = age
+    let arrival = table.withLock {
+      $0.arrive(id, unscoped: KeyID(unscoped: key), KeyFingerprint(fingerprint), at: age)
+    }
+    switch arrival {
+    case .replayed(var response):
+      if response.header(HTTPResponse.replayedHeader.name) == nil {
+        response.headers.append(HTTPResponse.replayedHeader)
+      }
+      return .respond(response)
+    case .first(let id, let number, let parts):
+      return try run(
+        KeyClaim(id, fingerprint, arrival: age, parts: parts), number, handle)
+    case .running, .different, .forgotten, .full: throw refusal(key, arrival)
+    }
+  }
+
+  private func refusal(_ key: String, _ arrival: KeyTable.Arrival) -> Problem {
+    switch arrival {
     case .running:
-      throw Problem(
+      return Problem(
         .keyInUse, "a request with Idempotency-Key \"\(key)\" is being carried out; ask again later"
       )
-    case .different:
-      throw Problem(
+    case .forgotten(let applied): return .replyForgotten(applied)
+    case .full(let milliseconds):
+      return Problem(
+        .limitReached,
+        "the server has no room for another Idempotency-Key; the request was not carried out. Keys "
+          + "are kept for --idempotency-ttl, within --max-idempotency-bytes",
+        fields: ["limit": .text("max_idempotency_bytes")],
+        headers: ["Retry-After": String(min(3600, milliseconds / 1000 + 1))])
+    case .different, .first, .replayed:
+      return Problem(
         .keyReused,
         "Idempotency-Key \"\(key)\" belongs to another request; a new request needs a new key")
-    case .first(let number):
-      let outcome: HTTPOutcome
-      do throws(Problem) {
-        outcome = try handle(claim(key, fingerprint))
-      } catch {
-        finish(key, number, nil)
-        throw error
-      }
-      switch outcome {
-      case .respond(let response):
-        finish(key, number, response)
-        return outcome
-      case .offload(let work):
-        // What the transport gives up before it is begun was not carried out.
-        let pending = Pending { self.finish(key, number, $0) }
-        return .offload {
-          let response = work()
-          pending.finish(response)
-          return response
-        }
-      case .later(let start):
-        let pending = Pending { self.finish(key, number, $0) }
-        return .later { completion in
-          start(
-            completion.observed { reply in
-              if case .whole(let response) = reply { pending.finish(response) }
-            })
-        }
-      case .stream:
-        // A stream is not kept, so it can't be given again.
-        finish(key, number, nil)
-        return outcome
-      }
     }
+  }
+
+  private func run(
+    _ claim: KeyClaim, _ number: Int, _ handle: (KeyClaim) throws(Problem) -> HTTPOutcome
+  ) throws(Problem) -> HTTPOutcome {
+    let outcome: HTTPOutcome
+    do throws(Problem) {
+      outcome = try handle(claim)
+    } catch {
+      finish(claim, number, nil)
+      throw error
+    }
+    switch outcome {
+    case .respond(let response):
+      finish(claim, number, response)
+      return outcome
+    case .offload(let work):
+      // What the transport gives up before it is begun was not carried out.
+      let pending = Pending { self.finish(claim, number, $0) }
+      return .offload {
+        let response = work()
+        pending.finish(response)
+        return response
+      }
+    case .later(let start):
+      let pending = Pending { self.finish(claim, number, $0) }
+      return .later { completion in
+        start(
+          completion.observed { reply in
+            if case .whole(let response) = reply { pending.finish(response) }
+          })
+      }
+    case .stream:
+      // A stream is not kept, so it can't be given again.
+      finish(claim, number, nil)
+      return outcome
+    }
+  }
+
+  private func finish(_ claim: KeyClaim, _ number: Int, _ response: HTTPResponse?) {
+    let kept = response.flatMap { (200..<300).contains($0.status) ? $0 : nil }
+    table.withLock { $0.finish(claim.id, number, kept, claim.applied) }
   }
 
   /// Tells the store once how a request ended: with a reply, or by being dropped.
@@ -190,71 +176,41 @@ final class IdempotencyStore: Sendable {
     }
   }
 
-  private func claim(_ key: String, _ fingerprint: Fingerprint) -> KeyClaim {
-    let parts = remains.withLock { remains in
-      remains.isEmpty || remains[key]?.fingerprint != fingerprint ? [:] : remains[key]?.parts
-    }
-    return KeyClaim(key: key, fingerprint: fingerprint, parts: parts ?? [:])
-  }
+  // MARK: The store
 
-  private func arrive(_ key: String, _ fingerprint: Fingerprint) -> Arrival {
-    content.withLock { content in
-      if let entry = content.entries[key] {
-        guard entry.fingerprint == fingerprint else { return .different }
-        return entry.response.map { .replayed($0) } ?? .running
-      }
-      content.nextNumber += 1
-      let number = content.nextNumber
-      content.entries[key] = Entry(fingerprint: fingerprint, response: nil, number: number)
-      content.order.append((number, key))
-      if content.order.count > 2 * content.entries.count + 1000 { content.dropFree() }
-      return .first(number)
+  /// Forgets keys whose time is over, and has a store forget what this has forgotten.
+  func trim(_ store: any SessionStore) {
+    let age = age
+    let (expired, bodies) = table.withLock { table in
+      table.expire(at: age)
+      return (age - table.limits.milliseconds, table.bodiesSince)
     }
-  }
-
-  private func finish(_ key: String, _ number: Int, _ response: HTTPResponse?) {
-    content.withLock { content in
-      guard content.entries[key]?.number == number else { return }
-      guard var response, (200..<300).contains(response.status) else {
-        content.entries[key] = nil
-        return
-      }
-      if response.header("Idempotent-Replayed") == nil {
-        response.headers.append(("Idempotent-Replayed", "true"))
-      }
-      content.entries[key]?.response = response
-      content.bytes += response.body.count
-      content.forgetOldest()
+    guard trimmed.withLock({ expired > $0.expired || bodies > $0.bodies }) else { return }
+    do throws(StoreError) {
+      let last = trimmed.withLock { $0.bodies }
+      try store.trimReplies(before: expired, bodies: last..<max(last, bodies))
+      trimmed.withLock { $0 = (max(0, expired), bodies) }
+    } catch {
+      // It is tried again the next time.
     }
   }
 }
 
-extension IdempotencyStore.Content {
-  /// Drops keys that are free again from the order.
-  fileprivate mutating func dropFree() {
-    order = order[first...].filter { entries[$0.key]?.number == $0.number }
-    first = 0
-  }
+extension HTTPResponse {
+  static let replayedHeader = (name: "Idempotent-Replayed", value: "true")
+}
 
-  /// Forgets what is beyond the limits, the oldest first. What is still being carried out stays.
-  fileprivate mutating func forgetOldest() {
-    var kept: [(number: Int, key: String)] = []
-    while first < order.count,
-      entries.count > IdempotencyStore.keyLimit || bytes > IdempotencyStore.byteLimit
-    {
-      let (number, key) = order[first]
-      first += 1
-      guard let entry = entries[key], entry.number == number else { continue }
-      guard let response = entry.response else {
-        kept.append((number, key))
-        continue
-      }
-      bytes -= response.body.count
-      entries[key] = nil
+extension Problem {
+  /// A request was carried out, or a part of it, and its reply is not kept any more.
+  static func replyForgotten(_ applied: AppliedSteps?) -> Problem {
+    var fields: [String: Field] = [:]
+    var detail = "the request with this Idempotency-Key was carried out before"
+    if let (session, step) = applied?.single {
+      detail += " and took session \"\(session)\" to step \(step)"
+      fields = ["session": .text(session), "step": .number(step)]
+    } else if let applied {
+      fields["applied_steps"] = .list(applied.list)
     }
-    if !kept.isEmpty || first > order.count / 2 {
-      order = kept + order[first...]
-      first = 0
-    }
+    return Problem(.replyForgotten, detail + "; its reply is not kept any more", fields: fields)
   }
 }

@@ -22,6 +22,7 @@ struct Problem: Error, Equatable {
     case wrongStep = "wrong-step"
     case keyInUse = "key-in-use"
     case keyReused = "key-reused"
+    case replyForgotten = "reply-forgotten"
     case otherModel = "other-model"
     case badModel = "bad-model"
     case damagedState = "damaged-state"
@@ -54,7 +55,7 @@ struct Problem: Error, Equatable {
       case .noSuchResource, .noSuchModel, .noSuchSession: 404
       case .methodNotAllowed: 405
       case .notAcceptable: 406
-      case .wrongStep, .keyInUse, .otherModel: 409
+      case .wrongStep, .keyInUse, .replyForgotten, .otherModel: 409
       case .bodyTooLarge: 413
       case .headersTooLarge: 431
       case .targetTooLong: 414
@@ -86,6 +87,7 @@ struct Problem: Error, Equatable {
       case .wrongStep: "The session is at another step"
       case .keyInUse: "The request with this key is being carried out"
       case .keyReused: "The key belongs to another request"
+      case .replyForgotten: "The reply is not kept any more"
       case .otherModel: "The state belongs to another model"
       case .badModel: "The model can't be loaded"
       case .damagedState: "The state is damaged"

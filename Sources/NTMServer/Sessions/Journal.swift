@@ -58,16 +58,22 @@ final class Journal: Sendable {
   }
 
   let keeps: Keeping
+  /// The clock for the expiry of sessions.
+  let clock: ServerClock
   /// When the server began: the time before, when nobody could use a session, does not count for its
   /// expiry.
   let begin: Timestamp
 
-  init(_ store: any SessionStore, _ durability: Durability, _ logger: Logger) {
+  init(
+    _ store: any SessionStore, _ durability: Durability, _ logger: Logger,
+    clock: ServerClock = ServerClock()
+  ) {
     self.store = store
+    self.clock = clock
     self.durability = store.outlivesProcess ? durability : .none
     self.logger = logger
     keeps = !store.outlivesProcess ? .nothing : durability == .none ? .states : .steps
-    begin = store.outlivesProcess ? .now : Timestamp(milliseconds: 0)
+    begin = store.outlivesProcess ? clock.start : Timestamp(milliseconds: 0)
   }
 
   // MARK: Notes
@@ -164,7 +170,7 @@ final class Journal: Sendable {
         let some = sessions[start..<min(start + Self.copies, sessions.count)]
         write(some.filter { $0.saveWhole() })
       }
-      let change = StoredChange(session: 0, lastActivity: .now, replies: replies)
+      let change = StoredChange(session: 0, lastActivity: clock.now, replies: replies)
       try? store.commit([change])
     }
     store.close()

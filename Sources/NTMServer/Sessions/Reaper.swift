@@ -1,16 +1,22 @@
 /// Ends sessions that have been idle too long, now and then, and tends those who watch one.
 final class Reaper: Sendable {
   private let sessions: SessionTable
+  private let keys: IdempotencyStore?
   private let isStopped = Monitor(false)
   private let thread = Lock<SystemThread?>(nil)
 
   /// Nanoseconds. Proxies take a connection for dead after half a minute or more.
   private static let heartbeatInterval: UInt64 = 15_000_000_000
 
-  init(_ sessions: SessionTable) { self.sessions = sessions }
+  /// - Parameter keys: whose old keys are forgotten; nil for none
+  init(_ sessions: SessionTable, _ keys: IdempotencyStore? = nil) {
+    self.sessions = sessions
+    self.keys = keys
+  }
 
   func start() throws(HTTPServerError) {
     let sessions = sessions
+    let keys = keys
     let isStopped = isStopped
     isStopped.withLock { $0 = false }
     // Often enough that a session outlives its time by a tenth, at most by ten seconds.
@@ -19,6 +25,7 @@ final class Reaper: Sendable {
       var nextHeartbeat = monotonicNanoseconds() + Self.heartbeatInterval
       while isStopped.wait(until: monotonicNanoseconds() + interval, { $0 ? true : nil }) == nil {
         sessions.expire()
+        if !sessions.journal.isFailing { keys?.trim(sessions.journal.store) }
         guard monotonicNanoseconds() >= nextHeartbeat else { continue }
         sessions.tendWatchers()
         nextHeartbeat += Self.heartbeatInterval

@@ -26,7 +26,7 @@ extension Session {
     _ work: (inout Content) throws(Problem) -> HTTPResponse
   ) throws(Problem) -> HTTPOutcome? {
     let answer = try useIfFree(purpose) { content throws(Problem) in
-      Self.keep(claim, try work(&content), &content)
+      keep(claim, try work(&content), &content)
     }
     guard let answer else { return nil }
     return acknowledged(answer)
@@ -59,7 +59,7 @@ extension Session {
             self.acknowledge(
               completion,
               try turn.use { content throws(Problem) in
-                Self.keep(claim, try work(&content), &content)
+                self.keep(claim, try work(&content), &content)
               })
           }
         }
@@ -68,8 +68,9 @@ extension Session {
   }
 
   /// Ends the session when nobody uses it.
-  func delete() throws(Problem) -> HTTPOutcome {
-    let response = HTTPResponse(status: 204)
+  func delete(
+    answering response: HTTPResponse = HTTPResponse(status: 204)
+  ) throws(Problem) -> HTTPOutcome {
     if turns.withLock({ $0.take(.look) }) {
       defer { passTurn() }
       return acknowledged(Answer(response, try end(.deleted)))
@@ -86,10 +87,12 @@ extension Session {
   }
 
   /// Keeps a response for a client that repeats its request, with what it changes.
-  private static func keep(
+  private func keep(
     _ claim: KeyClaim?, _ response: consuming HTTPResponse, _ content: inout Content
   ) -> Answer {
-    if let claim { content.change.replies.append(claim.reply(response)) }
+    if let claim {
+      content.change.replies.append(claim.reply(response, AppliedSteps(id, step: content.step)))
+    }
     return Answer(response, content.epoch)
   }
 

@@ -1,4 +1,5 @@
 import NTMModel
+import Synchronization
 
 extension Session {
   /// A change of it is in the store.
@@ -22,7 +23,7 @@ extension Session {
   }
 
   private func takeBack() {
-    let isStored = unsaved.withLock { $0.isStored }
+    let isStored = unsaved.withLock { $0.isStored } && !isSuperseded.load(ordering: .relaxed)
     holding.withLock { holding in
       let bytes = release(&holding)
       if isStored {

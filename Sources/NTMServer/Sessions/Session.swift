@@ -8,6 +8,8 @@ import Synchronization
 final class Session: Sendable {
   let id: String
   let model: ServedModel
+  /// The name that its model had when the session was made.
+  let modelName: String
   let createdAt: Timestamp
   /// Seconds without use after which the session ends; nil for never.
   let keepAlive: Double?
@@ -23,6 +25,9 @@ final class Session: Sendable {
   weak let table: SessionTable?
   let journal: Journal
   let unsaved = Lock(Unsaved())
+  /// Another session has its name as a sequence now, whose commit deletes what the store has of this
+  /// one.
+  let isSuperseded = Atomic(false)
   /// Copies of what `holding` says, so that a list never waits for a step.
   private let stepCount: Atomic<Int>
   private let lastActivityTime: Atomic<Int64>
@@ -72,6 +77,7 @@ final class Session: Sendable {
   ) throws(AllocationError) {
     id = SessionID.make()
     self.model = model
+    modelName = model.name
     self.number = number
     self.keepAlive = keepAlive
     self.sequence = sequence
@@ -95,6 +101,19 @@ final class Session: Sendable {
     }
   }
 
+  /// Takes the first steps of a new session that nobody else can find yet.
+  ///
+  /// - Throws: what `body` throws.
+  func prepare(
+    _ body: (Session, inout Content) throws(Problem) -> Void
+  ) throws(Problem) {
+    try holding.withLock { holding throws(Problem) in
+      guard holding.content != nil else { return }
+      try body(self, &holding.content!)
+      step = holding.content!.step
+    }
+  }
+
   /// A new session is in its table: notes it for the store.
   func begin(_ reply: KeyedReply?) {
     holding.withLock { holding in
@@ -108,6 +127,7 @@ final class Session: Sendable {
   init(_ record: SessionRecord, model: ServedModel, table: SessionTable) {
     id = record.id
     self.model = model
+    modelName = record.modelName
     number = record.number
     keepAlive = record.keepAlive
     sequence = record.sequence
@@ -147,7 +167,7 @@ final class Session: Sendable {
   /// What the store has of it beside its state.
   var record: SessionRecord {
     SessionRecord(
-      number: number, id: id, modelName: model.name, modelDigest: model.digest,
+      number: number, id: id, modelName: modelName, modelDigest: model.digest,
       createdAt: createdAt, keepAlive: keepAlive, sequence: sequence, step: step,
       lastActivity: lastActivity, recomputedFrom: recomputedFrom)
   }
@@ -222,7 +242,7 @@ extension Session {
   /// - Returns: how the session is to end now, if it is
   func endTurn(_ content: inout Content) -> SessionEnding.Reason? {
     step = content.step
-    lastActivity = .now
+    lastActivity = journal.clock.now
     noteChange(&content)
     return content.ends
   }
@@ -233,6 +253,7 @@ extension Session {
     content.change = UnsavedChange()
   }
 
+  /// - Parameter time: as the wall clock shows it
   func end(_ holding: inout Holding, _ reason: SessionEnding.Reason, at time: Timestamp) {
     let ending = SessionEnding(reason: reason, at: time)
     holding.ending = ending
@@ -275,7 +296,7 @@ extension Session {
     defer { passTurn() }
     return holding.withLock { holding in
       guard let expiry = expiresAt, expiry < now, holding.ending == nil else { return nil }
-      end(&holding, .expired, at: expiry)
+      end(&holding, .expired, at: journal.clock.wallClock(expiry))
       return holding.ending
     }
   }

@@ -5,6 +5,7 @@ struct SessionEnding: Equatable, Sendable {
   }
 
   let reason: Reason
+  /// As the wall clock shows it.
   let at: Timestamp
 }
 

@@ -74,13 +74,13 @@ extension SessionTable {
   /// Takes a session in hand that the store has.
   private func receive(_ record: SessionRecord?, _ id: String) throws(Problem) -> Found {
     guard let record else { throw .noSession(id) }
-    if let expiry = record.expiresAt(since: journal.begin), expiry < .now {
-      let ending = SessionEnding(reason: .expired, at: expiry)
+    if let expiry = record.expiresAt(since: journal.begin), expiry < journal.clock.now {
+      let ending = SessionEnding(reason: .expired, at: journal.clock.wallClock(expiry))
       try discard(record, ending)
       throw .sessionEnded(id, ending)
     }
     if let reason = table.withLock({ $0.damaged[id] }) { return .record(record.damaged(reason)) }
-    guard record.damage == nil, let model = modelOf(record) else { return .record(record) }
+    guard record.damage == nil, let model = model(of: record) else { return .record(record) }
     let new = Session(record, model: model, table: self)
     let (session, ending) = table.withLock { table -> (Session, SessionEnding?) in
       if let ending = table.ended[id] { return (new, ending) }
@@ -91,16 +91,6 @@ extension SessionTable {
     }
     if let ending { throw .sessionEnded(id, ending) }
     return .session(session)
-  }
-
-  /// The session that was made as a sequence, if the store has one of this name.
-  func find(sequence: String) throws(Problem) -> Session? {
-    guard journal.keeps != .nothing else { return nil }
-    let record = try Self.reading { () throws(StoreError) in
-      try journal.store.record(sequence: sequence)
-    }
-    guard let record else { return nil }
-    return try find(record.id)
   }
 
   // MARK: Into memory
@@ -139,7 +129,7 @@ extension SessionTable {
     journal.quarantine(record, reason)
   }
 
-  private static func reading<Result>(
+  static func reading<Result>(
     _ id: String = "", _ read: () throws(StoreError) -> Result
   ) throws(Problem) -> Result {
     do throws(StoreError) { return try read() } catch {
@@ -159,7 +149,7 @@ extension SessionTable {
   func movedOut(_ session: Session, bytes: Int, hadEnded: Bool = false) {
     table.withLock { table in
       table.moveOut(session, bytes: bytes)
-      if hadEnded { table.revive(session.id, .deleted) }
+      if hadEnded { table.revive(session.record, session.model, .deleted) }
     }
   }
 
@@ -194,8 +184,6 @@ extension SessionTable {
         }
       }
       for session in candidates.sorted(by: { $0.lastActivity < $1.lastActivity }) {
-        // Its model may be gone when it is to come back.
-        guard modelOf(session.record) === session.model else { continue }
         switch session.moveOut() {
         case .inUse: continue
         case .saving: isSaving = true
@@ -217,25 +205,32 @@ extension SessionTable {
     }
   }
 
-  /// - Returns: whether that was saved; nothing is changed otherwise
-  private func discard(_ sessions: [(record: SessionRecord, ending: SessionEnding)]) -> Bool {
-    let gone = table.withLock { table in
-      // Whoever has one in hand ends it himself.
+  /// - Parameter isFinal: whether the sessions end even if that can't be saved
+  /// - Returns: whether that was saved; nothing is changed otherwise, unless `isFinal`
+  func discard(
+    _ sessions: [(record: SessionRecord, ending: SessionEnding)], isFinal: Bool = false
+  ) -> Bool {
+    // The models are released without the lock.
+    let (gone, models) = table.withLock { table in
+      // A session that is in memory ends there.
       let gone = sessions.filter {
         table.handle($0.record.id) == nil && table.ended[$0.record.id] == nil
       }
-      for (record, ending) in gone { table.forget(record.id, ending) }
-      return gone
+      return (gone, gone.map { record, ending in table.forget(record, ending) })
     }
     do throws(StoreError) {
       try journal.store.commit(
         gone.map {
-          StoredChange(session: $0.record.number, lastActivity: $0.ending.at, isEnded: true)
+          StoredChange(
+            session: $0.record.number, lastActivity: $0.record.lastActivity, isEnded: true)
         })
       return true
     } catch {
+      guard !isFinal else { return false }
       table.withLock { table in
-        for (record, ending) in gone { table.revive(record.id, ending.reason) }
+        for ((record, ending), model) in zip(gone, models) {
+          table.revive(record, model, ending.reason)
+        }
       }
       return false
     }
@@ -248,7 +243,7 @@ extension SessionTable {
       let expired = try? journal.store.expired(at: now, since: journal.begin, limit: 1000)
       let endings = (expired ?? []).filter { $0.damage == nil }.compactMap { record in
         record.expiresAt(since: journal.begin).map {
-          (record, SessionEnding(reason: .expired, at: $0))
+          (record, SessionEnding(reason: .expired, at: journal.clock.wallClock($0)))
         }
       }.filter { record, _ in table.withLock { $0.handle(record.id) == nil } }
       guard !endings.isEmpty, discard(endings) else { return }
@@ -300,7 +295,7 @@ extension SessionTable {
 extension Session {
   /// - Throws: `Problem` 404 where it has been idle for its time, which ends it.
   fileprivate func unlessExpired() throws(Problem) -> Session {
-    if let ending = endIfIdle(at: .now) { throw .sessionEnded(id, ending) }
+    if let ending = endIfIdle(at: journal.clock.now) { throw .sessionEnded(id, ending) }
     return self
   }
 }
@@ -318,7 +313,7 @@ extension Problem {
     Problem(
       .modelNotServed,
       "session \"\(record.id)\" is of model '\(record.modelName)', sha256:\(record.modelDigest), "
-        + "which is not served; it goes on when it is",
+        + "which is not loaded; the session resumes once it is",
       fields: ["expected": .text("sha256:\(record.modelDigest)")])
   }
 }

@@ -16,13 +16,13 @@ final class SessionTable: Sendable {
 
   let limits: Limits
   let journal: Journal
-  /// The model that a session of the store has, if it is there.
+  /// The served model that a session of the store has, if there is one.
   let modelOf: @Sendable (SessionRecord) -> ServedModel?
   let table: Lock<Table>
   /// For the way of every request, which the table's lock is not on.
   let directory = SessionDirectory()
 
-  /// A model that has sessions in memory.
+  /// A loaded model, and its sessions in memory and in the store.
   struct ModelUse {
     let model: ServedModel
     var sessions = 0
@@ -57,29 +57,36 @@ final class SessionTable: Sendable {
   ///   - keepAlive: seconds without use after which it ends; nil for never
   ///   - sequence: its name as a sequence
   ///   - start: where it begins, if not at the model's start state
+  ///   - first: takes its first steps, before anybody can find it
   ///   - mayWait: whether to wait for a disk where that makes room
   ///   - reply: what is kept for a client that repeats its request
   /// - Throws: `Problem` 503 where a limit is reached, even without the sessions that have expired,
-  ///   or where it can't be saved.
+  ///   or where it can't be saved; or what `first` throws.
   func make(
     _ model: ServedModel, keepAlive: Double?, sequence: String? = nil,
-    start: consuming Session.Start? = nil, mayWait: Bool = false,
-    reply: ((Session) -> KeyedReply)? = nil
+    start: consuming Session.Start? = nil,
+    first: (Session, inout Session.Content) throws(Problem) -> Void = { _, _ in },
+    mayWait: Bool = false, reply: ((Session) -> KeyedReply)? = nil
   ) throws(Problem) -> Session {
     try journal.checkWritable()
     let bytes = model.stateBytes
     let number = try reserve(bytes, isNew: true, mayWait: mayWait)
+    let session: Session
     do {
-      let session = try Session(
-        model: model, number: number, now: .now, keepAlive: keepAlive, sequence: sequence,
-        start: start.take(), table: self)
-      table.withLock { $0.add(session) }
-      session.begin(reply?(session))
-      return session
+      session = try Session(
+        model: model, number: number, now: journal.clock.now, keepAlive: keepAlive,
+        sequence: sequence, start: start.take(), table: self)
     } catch {
       table.withLock { $0.release(bytes, isEnding: true) }
       throw rejection(.memory, bytes)
     }
+    do throws(Problem) { try session.prepare(first) } catch {
+      table.withLock { $0.release(bytes, isEnding: true) }
+      throw error
+    }
+    table.withLock { $0.add(session) }
+    session.begin(reply?(session))
+    return session
   }
 
   /// Makes room for a state: by ending what has expired, by moving out who has not been used for
@@ -94,7 +101,7 @@ final class SessionTable: Sendable {
     if case .refused(.bytes) = reservation, makeRoom(bytes, mayWait: mayWait) {
       reservation = table.withLock { $0.reserve(bytes, isNew: isNew, within: limits) }
     }
-    if case .refused = reservation, table.withLock({ $0.maySearch(.now) }) {
+    if case .refused = reservation, table.withLock({ $0.maySearch(journal.clock.now) }) {
       expire(mayWait: mayWait)
       reservation = table.withLock { $0.reserve(bytes, isNew: isNew, within: limits) }
     }
@@ -157,7 +164,8 @@ final class SessionTable: Sendable {
   ///
   /// - Parameter bytes: that its state and all else that it kept took
   func remove(_ session: Session, _ ending: SessionEnding, bytes: Int) {
-    table.withLock { $0.remove(session, ending, bytes: bytes) }
+    // Released without the lock, because a model's memory is large.
+    _ = table.withLock { $0.remove(session, ending, bytes: bytes) }
   }
 
   /// Makes room for a reply that a session keeps in place of another one.
@@ -196,7 +204,8 @@ final class SessionTable: Sendable {
   /// Ends the sessions that have been idle too long.
   ///
   /// - Parameter mayWait: whether to look in the store, too
-  func expire(now: Timestamp = .now, mayWait: Bool = true) {
+  func expire(mayWait: Bool = true) {
+    let now = journal.clock.now
     for session in all { _ = session.endIfIdle(at: now) }
     if mayWait { expireStored(now) }
   }
@@ -220,8 +229,16 @@ final class SessionTable: Sendable {
 
   // MARK: Finding
 
-  /// The models that have sessions in memory, in no order.
-  var modelUses: [ModelUse] { table.withLock { Array($0.uses.values) } }
+  /// The loaded models that have sessions, in no order.
+  var modelUses: [ModelUse] { table.withLock { $0.uses.all } }
+
+  /// Keeps these models for the sessions that have them and whose model was not loaded before.
+  func adopt(_ models: [ServedModel]) { table.withLock { $0.uses.adopt(models) } }
+
+  /// The model of a session of the store; nil if no loaded model has its digest.
+  func model(of record: SessionRecord) -> ServedModel? {
+    table.withLock { $0.uses.model(record.modelKey) } ?? modelOf(record)
+  }
 
   var count: Int { table.withLock { $0.count } }
 

@@ -11,8 +11,10 @@ extension SessionTable {
     private var away: [String: Away] = [:]
     /// Numbers and names of sessions in memory in the order in which they were made; some are gone.
     private var order: [(number: Int, id: String)] = []
-    /// The models of all sessions in memory, by their identity: one name may stand for several.
-    private(set) var uses: [ObjectIdentifier: ModelUse] = [:]
+    /// The models of all sessions.
+    var uses: ModelUses
+    /// Sessions by the names of their sequences.
+    var sequences: SequenceNames
     /// When expired sessions were last looked for because of a limit.
     private var lastSearch = Timestamp(milliseconds: 0)
     /// All sessions, with those that are being made.
@@ -36,6 +38,8 @@ extension SessionTable {
     init(_ summary: StoreSummary, _ directory: SessionDirectory) {
       self.directory = directory
       count = summary.sessions
+      uses = ModelUses(summary.models)
+      sequences = SequenceNames(summary.sequences)
       lastNumber = summary.lastNumber
     }
 
@@ -60,6 +64,7 @@ extension SessionTable {
     /// A new session.
     mutating func add(_ session: Session) {
       metrics.created += 1
+      uses.add(session.modelKey, session.model)
       enter(session)
     }
 
@@ -70,7 +75,6 @@ extension SessionTable {
       directory[session.id] = session
       residents.append(session)
       away[session.id] = nil
-      uses[ObjectIdentifier(session.model), default: ModelUse(model: session.model)].sessions += 1
       // Sessions are made at the same time by several threads, so nearly in order. One that comes back
       // may still have its old place.
       let place = place(after: session.number)
@@ -87,7 +91,6 @@ extension SessionTable {
         residents[entry.index] = last
         sessions[last.id]?.index = entry.index
       }
-      forgetUse(of: session.model)
       let place = place(after: session.number) - 1
       if place == order.count - 1 {
         order.removeLast()
@@ -111,34 +114,46 @@ extension SessionTable {
       away[session.id] = Away(session: session)
     }
 
-    mutating func remove(_ session: Session, _ ending: SessionEnding, bytes: Int) {
-      guard handle(session.id) === session else { return }
+    /// - Returns: the model if that was its last session, to be released without the lock
+    mutating func remove(
+      _ session: Session, _ ending: SessionEnding, bytes: Int
+    ) -> ServedModel? {
+      guard handle(session.id) === session else { return nil }
       leave(session)
       away[session.id] = nil
       self.bytes -= bytes
-      forget(session.id, ending)
+      return forget(session.id, session.modelKey, session.sequence, ending)
     }
 
-    /// A session has ended.
-    mutating func forget(_ id: String, _ ending: SessionEnding) {
+    /// A session that was in the store only has ended.
+    ///
+    /// - Returns: as `remove`
+    mutating func forget(_ record: SessionRecord, _ ending: SessionEnding) -> ServedModel? {
+      forget(record.id, record.modelKey, record.sequence, ending)
+    }
+
+    private mutating func forget(
+      _ id: String, _ model: ModelUses.Key, _ sequence: String?, _ ending: SessionEnding
+    ) -> ServedModel? {
       count -= 1
       damaged[id] = nil
       metrics.ended[ending.reason, default: 0] += 1
       ended.add(id, ending)
+      if let sequence { sequences.end(sequence, id) }
+      return uses.remove(model)
     }
 
     /// A session has not ended, because that could not be saved.
-    mutating func revive(_ id: String, _ reason: SessionEnding.Reason) {
+    ///
+    /// - Parameter model: nil if it is not loaded
+    mutating func revive(
+      _ record: SessionRecord, _ model: ServedModel?, _ reason: SessionEnding.Reason
+    ) {
       count += 1
       metrics.ended[reason, default: 0] -= 1
-      ended.remove(id)
-    }
-
-    private mutating func forgetUse(of model: ServedModel) {
-      let model = ObjectIdentifier(model)
-      uses[model]?.sessions -= 1
-      // Nothing may keep the memory of a model that has neither sessions nor new ones to come.
-      if uses[model]?.sessions == 0 { uses[model] = nil }
+      ended.remove(record.id)
+      uses.add(record.modelKey, model)
+      if let sequence = record.sequence { sequences.restore(sequence, record.id) }
     }
 
     // MARK: Finding

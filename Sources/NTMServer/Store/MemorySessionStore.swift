@@ -37,9 +37,10 @@ final class MemorySessionStore: SessionStore {
     content.withLock { $0.records.values.first { $0.id == id } }
   }
 
-  func record(sequence: String) -> SessionRecord? {
+  func records(sequence: String) -> [SessionRecord] {
     content.withLock { content in
-      content.records.values.filter { $0.sequence == sequence }.max { $0.number < $1.number }
+      content.records.values.filter { $0.sequence == sequence }
+        .sorted { $0.number > $1.number }
     }
   }
 
@@ -66,19 +67,37 @@ final class MemorySessionStore: SessionStore {
   }
 
   func summary() -> StoreSummary {
-    content.withLock {
-      StoreSummary(sessions: $0.records.count, lastNumber: $0.lastNumber)
+    content.withLock { content in
+      var summary = StoreSummary(lastNumber: content.lastNumber)
+      for record in content.records.values {
+        summary.models[record.modelKey, default: 0] += 1
+        if let sequence = record.sequence { summary.sequences.insert(SequenceNames.hash(sequence)) }
+      }
+      return summary
+    }
+  }
+
+  func correctTimes(after now: Timestamp) {
+    content.withLock { content in
+      for (number, record) in content.records where record.lastActivity > now {
+        content.records[number]?.lastActivity = now
+      }
     }
   }
 
   func replies(atMost bytes: Int) -> [KeyedReply] {
     content.withLock { content in
       var left = bytes
-      let newest = content.replies.reversed().prefix {
-        left -= $0.response.body.count
-        return left >= 0
+      return content.replies.reversed().map { $0.within(&left) }.reversed()
+    }
+  }
+
+  func trimReplies(before expired: Int64, bodies: Range<Int64>) {
+    content.withLock { content in
+      content.replies.removeAll { $0.order < expired }
+      for index in content.replies.indices where bodies.contains(content.replies[index].order) {
+        content.replies[index].response = KeyedReply.forgotten
       }
-      return newest.reversed()
     }
   }
 
@@ -91,6 +110,11 @@ extension MemorySessionStore.Content {
   fileprivate mutating func apply(_ change: StoredChange) {
     let session = change.session
     if let record = change.created {
+      if let sequence = record.sequence {
+        for older in records.values where older.sequence == sequence && older.number < session {
+          remove(older.number)
+        }
+      }
       records[session] = record
       lastNumber = max(lastNumber, record.number)
     }
@@ -111,11 +135,27 @@ extension MemorySessionStore.Content {
       }
       replies.append(reply)
     }
-    if change.isEnded {
-      records[session] = nil
-      bases[session] = nil
-      steps[session] = nil
+    if change.isEnded { remove(session) }
+  }
+
+  private mutating func remove(_ session: Int) {
+    records[session] = nil
+    bases[session] = nil
+    steps[session] = nil
+  }
+}
+
+extension KeyedReply {
+  /// The reply, without its body if that is longer than what is left.
+  func within(_ left: inout Int) -> KeyedReply {
+    var reply = self
+    if response.body.count > left {
+      left = 0
+      reply.response = Self.forgotten
+    } else {
+      left -= response.body.count
     }
+    return reply
   }
 }
 

@@ -35,6 +35,12 @@ extension SessionRecord {
     }
   }
 
+  /// The model that `init` reads from the columns `model` and `digest`.
+  static func model(_ row: Row) -> ModelUses.Key {
+    ModelUses.Key(
+      name: (try? row.value("model")) ?? "", digest: (try? row.value("digest")) ?? "")
+  }
+
   private var checksum: Data {
     var sum = RowChecksum("session")
     sum.add(number)
@@ -258,7 +264,9 @@ extension KeyedReply {
     self.init(
       key: try row.value("key"), fingerprint: Fingerprint(bytes: Array(fingerprint)),
       part: part == Self.whole ? nil : part,
-      response: HTTPResponse(status: try row.value("status"), allHeaders: lines, body: body))
+      response: HTTPResponse(status: try row.value("status"), allHeaders: lines, body: body),
+      applied: (try row.optional("applied") as String?).map { AppliedSteps(text: $0) },
+      age: try row.optional("age"))
     guard sum == checksum else { return nil }
   }
 
@@ -275,6 +283,10 @@ extension KeyedReply {
     sum.add(response.status)
     sum.add(headerLines)
     sum.add(response.body)
+    if let age {
+      sum.add(applied?.text)
+      sum.add(age)
+    }
     return Data(sum.bytes)
   }
 
@@ -286,13 +298,22 @@ extension KeyedReply {
     let statement = try db.cachedStatement(
       sql: """
         INSERT OR REPLACE INTO replies
-          (key, part, fingerprint, status, headers, body, checksum)
-        VALUES (?, ?, ?, ?, ?, ?, ?)
+          (key, part, fingerprint, status, headers, body, checksum, applied, age)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
         """)
     try statement.execute(arguments: [
       key, part ?? Self.whole, Data(fingerprint.bytes), response.status, headerLines,
-      Data(response.body), checksum,
+      Data(response.body), checksum, applied?.text, age,
     ])
+  }
+
+  /// Deletes the body of a row that this was read from.
+  func forgetBody(in db: Database, number: Int64) throws {
+    var reply = self
+    reply.response = Self.forgotten
+    let statement = try db.cachedStatement(
+      sql: "UPDATE replies SET status = ?, headers = '', body = x'', checksum = ? WHERE number = ?")
+    try statement.execute(arguments: [reply.response.status, reply.checksum, number])
   }
 }
 

@@ -12,8 +12,20 @@ enum SQLiteSchema {
     migrator.registerMigration("1") { db in
       try db.execute(sql: version1)
     }
+    migrator.registerMigration("2: age of replies") { db in
+      try db.execute(sql: repliesWithAge)
+    }
     return migrator
   }
+
+  /// `applied` has what the request changed (`AppliedSteps`), `age` when it arrived
+  /// (`IdempotencyStore.age`). Status 0 stands for a reply that is not kept any more. In rows without
+  /// age, `key` is as the client sent it; otherwise it is a hash of key and scope.
+  private static let repliesWithAge = """
+    ALTER TABLE replies ADD COLUMN applied TEXT;
+    ALTER TABLE replies ADD COLUMN age INTEGER;
+    CREATE INDEX replies_by_age ON replies (age);
+    """
 
   /// `checksum` is over the other columns of its row, and the session's number: see `RowChecksum`.
   /// What `checksum` leaves out is looked at in another place before it is believed.

@@ -14,8 +14,8 @@ final class SQLiteSessionStore: SessionStore {
 
   var outlivesProcess: Bool { true }
 
-  /// Replies to requests with keys that are remembered.
-  static let keyLimit = IdempotencyStore.keyLimit
+  /// Replies that are trimmed in one transaction.
+  private static let trimmedReplies = 1000
   /// Pages of the log (4 kB each) after which they are copied into the database. More than SQLite's
   /// 1000, because pages that many steps change are then copied once.
   private static let checkpointPages = 4000
@@ -120,13 +120,24 @@ final class SQLiteSessionStore: SessionStore {
     try Self.attempting(path) {
       try database.write { db in
         for change in changes { try change.write(to: db) }
-        if changes.contains(where: { !$0.replies.isEmpty }) {
-          try db.cachedStatement(
-            sql: """
-              DELETE FROM replies
-              WHERE number <= (SELECT max(number) FROM replies) - \(Self.keyLimit)
-              """
-          ).execute()
+      }
+    }
+  }
+
+  func correctTimes(after now: Timestamp) throws(StoreError) {
+    try Self.attempting(path) {
+      try database.write { db in
+        let sessions = try Int.fetchAll(
+          db, sql: "SELECT session FROM progress WHERE last_activity > ?",
+          arguments: [now.milliseconds])
+        for session in sessions {
+          // Damaged rows stay as they are.
+          guard var progress = try SessionProgress.read(from: db, session: session) else {
+            continue
+          }
+          progress.lastActivity = now
+          try progress.write(to: db, session: session)
+          try progress.writeExpiry(to: db, session: session)
         }
       }
     }
@@ -141,14 +152,64 @@ final class SQLiteSessionStore: SessionStore {
     }
   }
 
+  func trimReplies(before expired: Int64, bodies: Range<Int64>) throws(StoreError) {
+    try Self.attempting(path) {
+      // Several transactions, so that commits need not wait for long.
+      while try database.write({ try Self.deleteReplies(before: expired, $0) }) {}
+      var last: (age: Int64, number: Int64)? = (bodies.lowerBound, 0)
+      while let place = last, !bodies.isEmpty {
+        last = try database.write {
+          try Self.forgetBodies(before: bodies.upperBound, after: place, $0)
+        }
+      }
+    }
+  }
+
+  /// - Returns: whether there may be more
+  private static func deleteReplies(before age: Int64, _ db: Database) throws -> Bool {
+    // Replies without age are older than all others.
+    try db.execute(
+      sql: """
+        DELETE FROM replies WHERE number IN
+          (SELECT number FROM replies WHERE age < ?1 OR (age IS NULL AND ?1 > 0) LIMIT ?2)
+        """, arguments: [age, trimmedReplies])
+    return db.changesCount == trimmedReplies
+  }
+
+  /// - Parameter place: age and number of the last reply that was looked at
+  /// - Returns: the same for the next call; nil if there are no more
+  private static func forgetBodies(
+    before age: Int64, after place: (age: Int64, number: Int64), _ db: Database
+  ) throws -> (age: Int64, number: Int64)? {
+    let rows = try Row.fetchAll(
+      db,
+      sql: """
+        SELECT number, age, status FROM replies INDEXED BY replies_by_age
+        WHERE age >= ?1 AND age < ?2 AND (age > ?1 OR number > ?3)
+        ORDER BY age, number LIMIT ?4
+        """, arguments: [place.age, age, place.number, trimmedReplies])
+    for row in rows where row["status"] != 0 {
+      let number: Int64 = row["number"]
+      let whole = try Row.fetchOne(
+        db, sql: "SELECT * FROM replies WHERE number = ?", arguments: [number])
+      // Damaged replies are of no use.
+      if let whole, let reply = try? KeyedReply(whole) {
+        try reply.forgetBody(in: db, number: number)
+      } else {
+        try db.execute(sql: "DELETE FROM replies WHERE number = ?", arguments: [number])
+      }
+    }
+    return rows.count < trimmedReplies ? nil : rows.last.map { ($0["age"], $0["number"]) }
+  }
+
   // MARK: Reading
 
   func record(id: String) throws(StoreError) -> SessionRecord? {
     try records("WHERE s.id = ?", [id]).first
   }
 
-  func record(sequence: String) throws(StoreError) -> SessionRecord? {
-    try records("WHERE s.sequence = ? ORDER BY s.number DESC LIMIT 1", [sequence]).first
+  func records(sequence: String) throws(StoreError) -> [SessionRecord] {
+    try records("WHERE s.sequence = ? ORDER BY s.number DESC", [sequence])
   }
 
   func page(after: Int, limit: Int) throws(StoreError) -> [SessionRecord] {
@@ -206,10 +267,22 @@ final class SQLiteSessionStore: SessionStore {
   func summary() throws(StoreError) -> StoreSummary {
     try Self.attempting(path) {
       try database.read { db in
-        StoreSummary(
-          sessions: try Int.fetchOne(db, sql: "SELECT count(*) FROM sessions") ?? 0,
-          lastNumber: try Int.fetchOne(
-            db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'sessions'") ?? 0)
+        var summary = StoreSummary()
+        summary.lastNumber =
+          try Int.fetchOne(db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'sessions'") ?? 0
+        let models = try Row.fetchCursor(
+          db, sql: "SELECT model, digest, count(*) AS count FROM sessions GROUP BY model, digest")
+        while let row = try models.next() {
+          summary.models[SessionRecord.model(row), default: 0] += row["count"]
+        }
+        let names = try DatabaseValue.fetchCursor(
+          db, sql: "SELECT sequence FROM sessions WHERE sequence IS NOT NULL")
+        while let name = try names.next() {
+          if let name = String.fromDatabaseValue(name) {
+            summary.sequences.insert(SequenceNames.hash(name))
+          }
+        }
+        return summary
       }
     }
   }
@@ -222,9 +295,7 @@ final class SQLiteSessionStore: SessionStore {
         let rows = try Row.fetchCursor(db, sql: "SELECT * FROM replies ORDER BY number DESC")
         while let row = try rows.next() {
           guard let reply = try KeyedReply(row) else { continue }
-          left -= reply.response.body.count
-          guard left >= 0 else { break }
-          replies.append(reply)
+          replies.append(reply.within(&left))
         }
         return replies.reversed()
       }
@@ -289,14 +360,14 @@ extension StoreError {
 extension StoredChange {
   fileprivate func write(to db: Database) throws {
     for reply in replies { try reply.write(to: db) }
-    guard !isEnded else {
-      for table in ["steps", "bases", "progress"] {
-        try db.cachedStatement(sql: "DELETE FROM \(table) WHERE session = ?")
-          .execute(arguments: [session])
+    if let sequence = created?.sequence {
+      let older = try db.cachedStatement(
+        sql: "SELECT number FROM sessions WHERE sequence = ? AND number < ?")
+      for session in try Int.fetchAll(older, arguments: [sequence, session]) {
+        try Self.delete(session, from: db)
       }
-      return try db.cachedStatement(sql: "DELETE FROM sessions WHERE number = ?")
-        .execute(arguments: [session])
     }
+    guard !isEnded else { return try Self.delete(session, from: db) }
     try created?.write(to: db)
     if let base {
       try base.write(to: db, session: session)
@@ -307,6 +378,15 @@ extension StoredChange {
     }
     try steps?.write(to: db, session: session)
     try writeProgress(to: db)
+  }
+
+  private static func delete(_ session: Int, from db: Database) throws {
+    for table in ["steps", "bases", "progress"] {
+      try db.cachedStatement(sql: "DELETE FROM \(table) WHERE session = ?")
+        .execute(arguments: [session])
+    }
+    try db.cachedStatement(sql: "DELETE FROM sessions WHERE number = ?")
+      .execute(arguments: [session])
   }
 
   private func writeProgress(to db: Database) throws {
@@ -322,8 +402,14 @@ extension StoredChange {
     try progress.write(to: db, session: session)
     // Steps leave the session's row alone, whose time is too early then: `expired` looks again.
     guard created == nil, steps == nil || base != nil else { return }
+    try progress.writeExpiry(to: db, session: session)
+  }
+}
+
+extension SessionProgress {
+  fileprivate func writeExpiry(to db: Database, session: Int) throws {
     let statement = try db.cachedStatement(
       sql: "UPDATE sessions SET expires_at = ? + keep_alive * 1000 WHERE number = ?")
-    try statement.execute(arguments: [progress.lastActivity.milliseconds, session])
+    try statement.execute(arguments: [lastActivity.milliseconds, session])
   }
 }

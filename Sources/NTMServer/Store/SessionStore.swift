@@ -16,6 +16,7 @@ protocol SessionStore: Sendable {
   func acquireLease() throws(StoreError)
 
   /// Writes changes: all of them, or none. When this returns they outlive the machine's failure.
+  /// The creation of a sequence deletes the older sessions of its name.
   ///
   /// - Parameter changes: at most one of each session
   func commit(_ changes: [StoredChange]) throws(StoreError)
@@ -26,8 +27,8 @@ protocol SessionStore: Sendable {
   /// What is damaged says so in the record.
   func record(id: String) throws(StoreError) -> SessionRecord?
 
-  /// The newest session that was made as a sequence of this name.
-  func record(sequence: String) throws(StoreError) -> SessionRecord?
+  /// The sessions that were made as sequences of this name, the newest first.
+  func records(sequence: String) throws(StoreError) -> [SessionRecord]
 
   /// What a session's state is made of, nil where there is no such session.
   ///
@@ -44,9 +45,17 @@ protocol SessionStore: Sendable {
 
   func summary() throws(StoreError) -> StoreSummary
 
-  /// Replies to requests that came with a key, the oldest first; the newest, of at most so many
-  /// bytes.
+  /// Replaces last activities after `now` with `now`. A server whose clock was ahead wrote them, and
+  /// such sessions would otherwise outlive their time by as much.
+  func correctTimes(after now: Timestamp) throws(StoreError)
+
+  /// Replies to requests that came with a key, the oldest first. The newest have their bodies, of at
+  /// most `bytes` bytes.
   func replies(atMost bytes: Int) throws(StoreError) -> [KeyedReply]
+
+  /// Deletes replies whose `age` is below `expired`, and the bodies of those whose `age` is in
+  /// `bodies`.
+  func trimReplies(before expired: Int64, bodies: Range<Int64>) throws(StoreError)
 
   /// Marks a session as one that can't be used any more.
   func quarantine(_ session: Int, _ reason: String) throws(StoreError)
@@ -57,7 +66,11 @@ protocol SessionStore: Sendable {
 
 /// How much a store holds.
 struct StoreSummary: Equatable, Sendable {
-  var sessions = 0
+  var sessions: Int { models.values.reduce(0, +) }
+  /// The sessions of each model.
+  var models: [ModelUses.Key: Int] = [:]
+  /// `SequenceNames.hash` of the names of all sequences.
+  var sequences: Set<Int> = []
   /// The largest number of a session that there is or was; 0 for none.
   var lastNumber = 0
 }

@@ -81,10 +81,27 @@ struct StoredChange: Sendable {
 
 /// The reply to a request that came with an `Idempotency-Key`.
 struct KeyedReply: Sendable {
+  /// `KeyID.text`, or a key as sent if `age` is nil.
   let key: String
   /// Of the request.
   let fingerprint: Fingerprint
   /// Which part of the request it answers; nil for the whole of it.
   var part: Int?
-  let response: HTTPResponse
+  /// `forgotten` if it is not kept any more.
+  var response: HTTPResponse
+  /// What the request, or the part of it, has changed.
+  var applied: AppliedSteps?
+  /// When the request arrived, by `IdempotencyStore.age`; nil if a version without scopes wrote it.
+  var age: Int64?
+
+  /// Stands for a reply that is not kept any more.
+  static let forgotten = HTTPResponse(status: 0)
+
+  /// `age` within the range that arithmetic allows. Replies without age are older than all others.
+  var order: Int64 { max(0, min(age ?? 0, 1 << 50)) }
+
+  var isUnscoped: Bool { age == nil }
+  var id: KeyID {
+    (isUnscoped ? nil : KeyID(text: key)) ?? KeyID(unscoped: key)
+  }
 }

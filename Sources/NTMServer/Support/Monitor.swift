@@ -20,7 +20,16 @@ final class Monitor<State: Sendable>: @unchecked Sendable {
     mutex.initialize(to: pthread_mutex_t())
     condition.initialize(to: pthread_cond_t())
     pthread_mutex_init(mutex, nil)
-    pthread_cond_init(condition, nil)
+    #if canImport(Darwin)
+      pthread_cond_init(condition, nil)
+    #else
+      // With the wall clock, a wait would last two hours longer after a step back by two hours.
+      var attributes = pthread_condattr_t()
+      pthread_condattr_init(&attributes)
+      defer { pthread_condattr_destroy(&attributes) }
+      pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+      pthread_cond_init(condition, &attributes)
+    #endif
   }
 
   deinit {
@@ -65,14 +74,22 @@ final class Monitor<State: Sendable>: @unchecked Sendable {
       if let result = body(&state) { return result }
       let now = monotonicNanoseconds()
       guard now < deadline else { return nil }
-      // Not every system lets a condition use the monotonic clock. In slices, a jump of the wall
-      // clock costs one slice at most.
-      var end = timespec()
-      clock_gettime(CLOCK_REALTIME, &end)
-      let nanoseconds = end.tv_nsec + Int(min(deadline - now, 100_000_000))
-      end.tv_sec += nanoseconds / 1_000_000_000
-      end.tv_nsec = nanoseconds % 1_000_000_000
-      pthread_cond_timedwait(condition, mutex, &end)
+      #if canImport(Darwin)
+        var rest = Self.time(deadline - now)
+        pthread_cond_timedwait_relative_np(condition, mutex, &rest)
+      #else
+        var end = Self.time(deadline)
+        pthread_cond_timedwait(condition, mutex, &end)
+      #endif
     }
+  }
+
+  private static func time(_ nanoseconds: UInt64) -> timespec {
+    var time = timespec()
+    // Longer than any machine runs, and a valid time on every system.
+    let nanoseconds = Int(min(nanoseconds, UInt64(Int64.max)))
+    time.tv_sec = nanoseconds / 1_000_000_000
+    time.tv_nsec = nanoseconds % 1_000_000_000
+    return time
   }
 }

@@ -7,10 +7,14 @@ struct SessionTableTests {
   private static let model = ServedModel.mixed
   private static var stateBytes: Int { model.model.stateLayout.byteCount }
 
+  private let time = TestClock()
+
   private func table(
     timeToLive: Double = 3600, sessions: Int = 1000, bytes: Int = .max
   ) -> SessionTable {
-    SessionTable(limits: .init(timeToLive: timeToLive, sessions: sessions, bytes: bytes))
+    SessionTable(
+      limits: .init(timeToLive: timeToLive, sessions: sessions, bytes: bytes),
+      journal: Journal(MemorySessionStore(), .none, .silent, clock: time.clock))
   }
 
   // MARK: Limits
@@ -67,9 +71,9 @@ struct SessionTableTests {
   }
 
   @Test func aFullTableMakesRoomOfWhatHasExpired() throws {
-    let table = table(timeToLive: 0.001, sessions: 2)
+    let table = table(timeToLive: 10, sessions: 2)
     let old = try [table.make(Self.model), table.make(Self.model)]
-    pause(milliseconds: 5)
+    time.pass(seconds: 11)
     let new = try table.make(Self.model)
     #expect(table.count == 1)
     for session in old {
@@ -114,9 +118,11 @@ struct SessionTableTests {
     let session = try table.make(Self.model)
     #expect(session.expiresAt == session.lastActivity.advanced(by: 100))
     // Not yet at the moment itself, and for certain a millisecond behind it.
-    table.expire(now: session.lastActivity.advanced(by: 100))
+    time.pass(seconds: 100)
+    table.expire()
     #expect(try table.find(session.id) === session)
-    table.expire(now: session.lastActivity.advanced(by: 100.001))
+    time.pass(seconds: 0.001)
+    table.expire()
     let ended = Problem.sessionEnded(
       session.id,
       SessionEnding(reason: .expired, at: session.lastActivity.advanced(by: 100)))
@@ -129,13 +135,11 @@ struct SessionTableTests {
     let table = table(timeToLive: 100)
     let used = try table.make(Self.model)
     let unused = try table.make(Self.model)
-    // Made last: the other one's use has to come after it.
-    let made = unused.lastActivity
-    while Timestamp.now <= made { pause(milliseconds: 1) }
+    time.pass(seconds: 50)
     try used.use { _ in }
-    #expect(used.lastActivity > made)
-    // Also where what was done with it was refused.
-    table.expire(now: unused.lastActivity.advanced(by: 100.001))
+    #expect(used.lastActivity == unused.lastActivity.advanced(by: 50))
+    time.pass(seconds: 50.001)
+    table.expire()
     #expect(try table.find(used.id) === used)
     #expect(throws: Problem.ended(unused)) { try table.find(unused.id) }
   }
@@ -143,7 +147,7 @@ struct SessionTableTests {
   @Test func aRefusedUseIsUseToo() throws {
     let session = try table().make(Self.model)
     let made = session.lastActivity
-    while Timestamp.now <= made { pause(milliseconds: 1) }
+    time.pass(seconds: 1)
     #expect(throws: Problem.self) {
       try session.use { _ throws(Problem) in throw Problem(.notFinite, "as a test") }
     }
@@ -151,23 +155,23 @@ struct SessionTableTests {
   }
 
   @Test func aSessionInUseDoesNotExpire() throws {
-    let table = table(timeToLive: 0.001)
+    let table = table(timeToLive: 10)
     let session = try table.make(Self.model)
     try session.use { _ in
-      pause(milliseconds: 5)
+      time.pass(seconds: 11)
       table.expire()
       #expect(table.count == 1)
       // Whoever asks for it meanwhile finds it.
       #expect((try? table.find(session.id)) === session)
     }
-    pause(milliseconds: 5)
+    time.pass(seconds: 11)
     #expect(throws: Problem.ended(session)) { try table.find(session.id) }
   }
 
   @Test func whatHasExpiredIsNotFoundBeforeItIsReaped() throws {
-    let table = table(timeToLive: 0.001)
+    let table = table(timeToLive: 10)
     let session = try table.make(Self.model)
-    pause(milliseconds: 5)
+    time.pass(seconds: 11)
     #expect(table.count == 1)
     #expect(throws: Problem.ended(session)) { try table.find(session.id) }
     #expect(table.count == 0)

@@ -11,10 +11,10 @@ struct SessionStoreTests {
   }
 
   private let folder = try! StoreFolder()
-  private static let now = Timestamp(milliseconds: 1_000_000)
+  static let now = Timestamp(milliseconds: 1_000_000)
 
   /// One that can be changed.
-  private func store(_ kind: Kind) throws -> any SessionStore {
+  func store(_ kind: Kind) throws -> any SessionStore {
     let store: any SessionStore =
       switch kind {
       case .memory: MemorySessionStore(outlivesProcess: true)
@@ -35,7 +35,7 @@ struct SessionStoreTests {
   private static let start = StoredBase(
     step: 0, state: nil, arithmetic: "a", reply: nil, recomputedFrom: nil)
 
-  private func creation(
+  func creation(
     _ number: Int, keepAlive: Double? = 100, sequence: String? = nil
   ) -> StoredChange {
     StoredChange(
@@ -44,7 +44,7 @@ struct SessionStoreTests {
       lastActivity: Self.now)
   }
 
-  private func steps(
+  func steps(
     _ session: Int, _ first: Int, _ inputs: [[Float]], at: Int64 = 0, _ request: RequestMark? = nil
   ) -> StoredChange {
     StoredChange(
@@ -61,7 +61,11 @@ struct SessionStoreTests {
     #expect(try store.record(id: "session-3") == nil)
     #expect(try store.content(of: 1) == StoredContent(base: Self.start, steps: []))
     #expect(try store.content(of: 3) == nil)
-    #expect(try store.summary() == StoreSummary(sessions: 2, lastNumber: 2))
+    #expect(
+      try store.summary()
+        == StoreSummary(
+          models: [ModelUses.Key(name: "copy", digest: "d"): 2],
+          sequences: [SequenceNames.hash("s")], lastNumber: 2))
   }
 
   @Test(arguments: Kind.allCases)
@@ -120,7 +124,7 @@ struct SessionStoreTests {
     #expect(try store.page(after: 0, limit: 9).map(\.number) == [2])
     // Its number is not given to another one.
     try store.commit([StoredChange(session: 2, lastActivity: Self.now, isEnded: true)])
-    #expect(try store.summary() == StoreSummary(sessions: 0, lastNumber: 2))
+    #expect(try store.summary() == StoreSummary(lastNumber: 2))
   }
 
   @Test(arguments: Kind.allCases)
@@ -133,11 +137,25 @@ struct SessionStoreTests {
   }
 
   @Test(arguments: Kind.allCases)
-  func aSequenceIsTheNewestOfItsName(_ kind: Kind) throws {
+  func aSequenceReplacesOlderSessionsOfItsName(_ kind: Kind) throws {
     let store = try store(kind)
-    try store.commit([creation(1, sequence: "s"), creation(2, sequence: "s"), creation(3)])
-    #expect(try store.record(sequence: "s")?.number == 2)
-    #expect(try store.record(sequence: "t") == nil)
+    try store.commit([creation(1, sequence: "s"), creation(2, sequence: "t"), creation(3)])
+    try store.commit([steps(1, 1, [[1]])])
+    // In one commit with the new session.
+    try store.commit([creation(4, sequence: "s")])
+    #expect(try store.records(sequence: "s").map(\.number) == [4])
+    #expect(try store.records(sequence: "t").map(\.number) == [2])
+    #expect(try store.records(sequence: "u").isEmpty)
+    #expect(try store.content(of: 1) == nil)
+    // A newer session stays if the commits come in another order.
+    try store.commit([creation(6, sequence: "t")])
+    try store.commit([creation(5, sequence: "t")])
+    #expect(try store.records(sequence: "t").map(\.number) == [6, 5])
+    // A sequence that has ended before its creation was saved also replaces them.
+    var change = creation(7, sequence: "s")
+    change.isEnded = true
+    try store.commit([change])
+    #expect(try store.records(sequence: "s").isEmpty)
   }
 
   @Test(arguments: Kind.allCases)
@@ -189,7 +207,31 @@ struct SessionStoreTests {
     change = StoredChange(session: 1, lastActivity: Self.now, replies: [reply("k", nil, [4])])
     try store.commit([change])
     #expect(try store.replies(atMost: 99).map(\.response.body) == [[3], [4]])
-    #expect(try store.replies(atMost: 1).map(\.response.body) == [[4]])
+    #expect(try store.replies(atMost: 1).map(\.response.body) == [[], [4]])
+    #expect(try store.replies(atMost: 1).map(\.response.status) == [0, 201])
+  }
+
+  @Test(arguments: Kind.allCases)
+  func repliesAreTrimmedByTheirAge(_ kind: Kind) throws {
+    let store = try store(kind)
+    var change = creation(1)
+    let ages: [Int64?] = [nil] + (0..<2500).map { Int64($0) }
+    change.replies = ages.enumerated().map { index, age in
+      KeyedReply(
+        key: "\(index)", fingerprint: Fingerprint([[1]]),
+        response: HTTPResponse(status: 200, body: [1]),
+        applied: AppliedSteps("s", step: index), age: age)
+    }
+    try store.commit([change])
+    try store.trimReplies(before: 0, bodies: 0..<0)
+    #expect(try store.replies(atMost: .max).map(\.age) == ages)
+    try store.trimReplies(before: 10, bodies: 0..<2000)
+    let left = try store.replies(atMost: .max)
+    #expect(left.map(\.age) == (10..<2500).map { Int64($0) })
+    #expect(left.filter { $0.response.status == 0 }.map(\.age) == (10..<2000).map { Int64($0) })
+    #expect(left.allSatisfy { $0.applied == AppliedSteps("s", step: Int($0.age ?? 0) + 1) })
+    try store.trimReplies(before: 3000, bodies: 2000..<3000)
+    #expect(try store.replies(atMost: .max).isEmpty)
   }
 
   @Test(arguments: Kind.allCases)

@@ -68,9 +68,9 @@ final class FailingStore: SessionStore {
     return store.record(id: id)
   }
 
-  func record(sequence: String) throws(StoreError) -> SessionRecord? {
+  func records(sequence: String) throws(StoreError) -> [SessionRecord] {
     try checkReading()
-    return store.record(sequence: sequence)
+    return store.records(sequence: sequence)
   }
 
   func content(of session: Int) throws(StoreError) -> StoredContent? {
@@ -90,6 +90,12 @@ final class FailingStore: SessionStore {
   }
 
   func summary() throws(StoreError) -> StoreSummary { store.summary() }
+  func correctTimes(after now: Timestamp) { store.correctTimes(after: now) }
+  func trimReplies(before expired: Int64, bodies: Range<Int64>) throws(StoreError) {
+    try checkWriting()
+    store.trimReplies(before: expired, bodies: bodies)
+  }
+
   func replies(atMost bytes: Int) throws(StoreError) -> [KeyedReply] {
     store.replies(atMost: bytes)
   }
