@@ -5,7 +5,9 @@ public final class ServedModel: Sendable {
   public let name: String
   public let model: Model
   /// What the file says beside configuration and numbers.
-  public var description: ModelFile.Description { described.withLock { $0 } }
+  public var description: ModelFile.Description { described.withLock { $0.description } }
+  /// The training figures of the description, parsed once: lists of models need them.
+  var training: JSONText? { described.withLock { $0.training } }
   /// Bytes of a session's state.
   public var stateBytes: Int { model.stateLayout.byteCount }
   /// By which the length of a result is known.
@@ -18,7 +20,7 @@ public final class ServedModel: Sendable {
   let loadedAt = Timestamp.now
   /// Orders models by when their files were read.
   let loadOrder = monotonicNanoseconds()
-  private let described: Lock<ModelFile.Description>
+  private let described: Lock<Described>
   /// The steps of all models of this name.
   let metrics: StepMetrics
   /// Of the Open Inference Protocol's requests.
@@ -32,7 +34,7 @@ public final class ServedModel: Sendable {
   init(name: String, file: ModelFile, metrics: StepMetrics) {
     self.name = name
     model = file.model
-    described = Lock(file.description)
+    described = Lock(Described(file.description))
     resultShape = ResultShape(file.model.configuration)
     parameterCount = file.model.parameterCount
     digest = file.model.digest()
@@ -45,7 +47,20 @@ public final class ServedModel: Sendable {
   var version: String { "sha256:\(digest)" }
 
   /// Takes over what a file says that has the same configuration and numbers.
-  func describe(as description: ModelFile.Description) { described.withLock { $0 = description } }
+  func describe(as description: ModelFile.Description) {
+    let described = Described(description)
+    self.described.withLock { $0 = described }
+  }
+
+  private struct Described {
+    let description: ModelFile.Description
+    let training: JSONText?
+
+    init(_ description: ModelFile.Description) {
+      self.description = description
+      training = description.training.flatMap(JSONText.init)
+    }
+  }
 
   /// Whether copying a state is work for a worker.
   var isLarge: Bool { stateBytes > 1 << 20 }

@@ -40,7 +40,7 @@ struct ModelResource: Encodable {
     parameters = model.model.parameterCount
     stateBytes = model.stateBytes
     self.configuration = configuration
-    training = description.training.flatMap(JSONText.init)
+    training = model.training
   }
 
   private enum CodingKeys: String, CodingKey {

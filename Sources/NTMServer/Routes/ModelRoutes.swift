@@ -12,8 +12,8 @@ struct ModelRoutes: Sendable {
   var routes: [Router.Route] {
     [
       Router.Route("GET", "/models") { _ in
-        let (served, uses) = state()
-        return .respond(.json(["models": served.models.map { ModelResource($0, served, uses) }]))
+        if pool.current.models.count <= Self.fewModels { return .respond(list()) }
+        return .onWorker { .respond(list()) }
       },
       Router.Route("GET", "/models/{name}") { context throws(Problem) in
         .respond(.json(try resource(context.parameter(0))))
@@ -21,6 +21,14 @@ struct ModelRoutes: Sendable {
       Router.Route("POST", "/models/{name}/load", body: .whole, takesKey: true, load),
       Router.Route("POST", "/models/{name}/unload", body: .whole, takesKey: true, unload),
     ]
+  }
+
+  /// Models that are listed in less than about a millisecond.
+  private static let fewModels = 8
+
+  private func list() -> HTTPResponse {
+    let (served, uses) = state()
+    return .json(["models": served.models.map { ModelResource($0, served, uses) }])
   }
 
   /// What is served and what has sessions. In this order, a model that is put in place of another

@@ -58,11 +58,8 @@ struct PathPatternsTests {
     #expect(matches > 500)
   }
 
-  @Test(arguments: [
-    (path: "http://host/sessions/x", index: nil), (path: "http://host", index: nil), (path: "*", index: nil), (path: "", index: nil),
-    (path: "sessions", index: nil),
-  ])
-  func otherForms(_ path: String, _ index: Int?) {
-    #expect(match(path)?.0 == index)
+  @Test(arguments: ["http://host/sessions/x", "http://host", "*", "", "sessions"])
+  func otherFormsMatchNothing(_ path: String) {
+    #expect(match(path) == nil)
   }
 }
