@@ -67,6 +67,8 @@ struct EnvironmentTests {
     Case(option: "max-queue", bad: "0", complaint: "0 is not from", good: "10"),
     Case(option: "idle-timeout", bad: "2d", complaint: "172800 is not from", good: "60"),
     Case(option: "event-loops", bad: "0", complaint: "0 is not from", good: "1"),
+    Case(option: "max-body-memory", bad: "big", complaint: "'--max-body-memory", good: "64M"),
+    Case(option: "max-body-disk", bad: "-1", complaint: "'--max-body-disk", good: "1G"),
     Case(option: "workers", bad: "0", complaint: "0 is not from", good: "1"),
     Case(option: "workers", bad: "x", complaint: "'--workers", good: "2"),
     Case(option: "drain-timeout", bad: "soon", complaint: "'--drain-timeout", good: "10s"),
