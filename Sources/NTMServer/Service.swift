@@ -1,4 +1,5 @@
 public import Logging
+internal import NTMModel
 
 /// The limits and habits of a service.
 public struct ServiceOptions: Sendable {
@@ -9,7 +10,10 @@ public struct ServiceOptions: Sendable {
   public var longestKeepAlive: Double? = 24 * 3600
   public var maxSessions = 100_000
   /// Bytes of sessions' states in memory.
-  public var maxSessionBytes = 4 << 30
+  public var maxSessionBytes = defaultSessionBytes
+  /// A quarter of the memory that the process may use, and at most 4 GiB. Until a new state is saved,
+  /// a second copy of it is in memory.
+  public static let defaultSessionBytes = min(4 << 30, SystemLimits.memory / 4)
   /// Bytes of the longest reply to one request.
   public var maxReply = 64 << 20
   /// Whether requests may load and unload models.

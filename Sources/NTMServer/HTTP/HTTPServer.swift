@@ -1,3 +1,4 @@
+internal import NTMModel
 import Synchronization
 
 /// An HTTP/1.1 server: event loops that share a port, a worker pool, and one handler.
@@ -42,8 +43,8 @@ public final class HTTPServer: Sendable {
     public var log: @Sendable (String) -> Void = { _ in }
 
     public init() {
-      eventLoops = usableProcessors
-      workers = 4 * usableProcessors
+      eventLoops = min(SystemLimits.processors, 1024)
+      workers = min(4 * SystemLimits.processors, 1024)
     }
   }
 

@@ -33,13 +33,19 @@ final class Executable {
   /// - Parameters:
   ///   - environment: all of it
   ///   - input: a file or a pipe; nothing by default
+  ///   - shell: commands of a shell that becomes the process, such as `ulimit`
   init(
     _ arguments: [String], environment: [String: String] = [:],
-    input: Any = FileHandle.nullDevice
+    input: Any = FileHandle.nullDevice, shell: String? = nil
   ) throws {
     folder = try TemporaryFolder()
-    process.executableURL = URL(filePath: Self.path)
-    process.arguments = arguments
+    if let shell {
+      process.executableURL = URL(filePath: "/bin/sh")
+      process.arguments = ["-c", "\(shell); exec \"$0\" \"$@\"", Self.path] + arguments
+    } else {
+      process.executableURL = URL(filePath: Self.path)
+      process.arguments = arguments
+    }
     process.environment = environment
     process.currentDirectoryURL = URL(filePath: folder.path)
     process.standardInput = input

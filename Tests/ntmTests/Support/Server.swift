@@ -12,13 +12,17 @@ final class Server {
 
   /// Starts it with the shipped models, unless the arguments or the environment say otherwise, and
   /// waits until it serves.
-  init(_ arguments: [String] = [], environment: [String: String] = [:]) throws {
+  ///
+  /// - Parameter shell: commands of a shell that becomes the process
+  init(
+    _ arguments: [String] = [], environment: [String: String] = [:], shell: String? = nil
+  ) throws {
     var all = ["serve"] + arguments
     if !arguments.contains("--port") && environment["NTM_PORT"] == nil { all += ["--port", "0"] }
     if !arguments.contains("--models") && environment["NTM_MODELS"] == nil {
       all += ["--models", Executable.models]
     }
-    let process = try Executable(all, environment: environment)
+    let process = try Executable(all, environment: environment, shell: shell)
     self.process = process
     port = try process.wait(for: "address") {
       if !process.isRunning {
