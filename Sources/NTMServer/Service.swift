@@ -21,6 +21,8 @@ public struct ServiceOptions: Sendable {
   /// Bytes of the longest body that is a stream of lines.
   public var maxStream = 1 << 30
   public var accessLog = false
+  /// The queue of the log, if the log has one. `/metrics` counts the lines that it drops.
+  public var logQueue: LogQueue?
   /// Whether a program reads the log: the access log then has its figures as metadata, too.
   public var structuredLog = false
   /// Keys of which each request must bring one; nil where none is needed.
@@ -79,6 +81,9 @@ public final class Service: Sendable {
   public convenience init(
     pool: ModelPool, options: ServiceOptions = ServiceOptions(), logger: Logger
   ) throws(StoreError) {
+    do throws(HTTPServerError) { try options.http.checkThreads() } catch {
+      throw StoreError(.failing, error.description)
+    }
     let store: any SessionStore =
       switch options.store {
       case .memory: MemorySessionStore()

@@ -171,11 +171,17 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   func run() throws {
     // Before any thread is started, because threads inherit it.
     let signals = Signals.caught([.interrupt, .terminate, .hangUp])
-    logFormat.bootstrap()
+    let log = try logFormat.bootstrap()
+    defer {
+      // The last lines may wait for a reader of the log. A signal must not.
+      Signals.endProcess(at: [.interrupt, .terminate])
+      log.stop(within: .seconds(1))
+    }
     var logger = Logger(label: "ntm")
     logger.logLevel = logLevel.level
 
     var options = options
+    options.logQueue = log
     if let tlsCertificate, let tlsKey {
       options.http.tls = try TLSIdentity(certificateFile: tlsCertificate, keyFile: tlsKey)
     }

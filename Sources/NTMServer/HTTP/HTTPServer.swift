@@ -186,6 +186,16 @@ extension HTTPServer.Options {
     try ListenAddress(host: host, port: 0).isLoopback
   }
 
+  /// Checks that the server can start its threads, and a few more that libraries need.
+  ///
+  /// - Throws: `cannotStart` if there are not enough.
+  func checkThreads() throws(HTTPServerError) {
+    // `validate` refuses other numbers.
+    let allowed = 0...1024
+    guard allowed.contains(eventLoops), allowed.contains(workers) else { return }
+    try SystemThread.check(count: eventLoops + workers + 4)
+  }
+
   fileprivate func validate() throws(HTTPServerError) {
     func check(_ name: String, _ value: Int, _ range: ClosedRange<Int>) throws(HTTPServerError) {
       guard range.contains(value) else {
