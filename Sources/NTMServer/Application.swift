@@ -26,7 +26,10 @@ struct Application: HTTPHandler {
       + InferenceRoutes(pool: pool, sessions: sessions, maxReply: options.maxReply).routes
     metrics = HTTPMetrics(patterns: Router.patterns(of: routes) + [MetricsRoute.path])
     router = Router(
-      routes: routes + MetricsRoute(pool: pool, sessions: sessions, http: metrics).routes,
+      routes: routes
+        + MetricsRoute(
+          pool: pool, sessions: sessions, http: metrics, log: options.logQueue
+        ).routes,
       keys: keys, isAtHand: { sessions.isAtHand($0) })
     admission = Admission(options)
     maxStream = options.maxStream

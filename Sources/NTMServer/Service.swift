@@ -1,4 +1,5 @@
 public import Logging
+internal import NTMModel
 
 /// The limits and habits of a service.
 public struct ServiceOptions: Sendable {
@@ -9,7 +10,10 @@ public struct ServiceOptions: Sendable {
   public var longestKeepAlive: Double? = 24 * 3600
   public var maxSessions = 100_000
   /// Bytes of sessions' states in memory.
-  public var maxSessionBytes = 4 << 30
+  public var maxSessionBytes = defaultSessionBytes
+  /// A quarter of the memory that the process may use, and at most 4 GiB. Until a new state is saved,
+  /// a second copy of it is in memory.
+  public static let defaultSessionBytes = min(4 << 30, SystemLimits.memory / 4)
   /// Seconds that an `Idempotency-Key` is kept.
   public var idempotencyTimeToLive = 24 * 3600.0
   /// Bytes of these keys and of the replies that are kept with them.
@@ -21,6 +25,8 @@ public struct ServiceOptions: Sendable {
   /// Bytes of the longest body that is a stream of lines.
   public var maxStream = 1 << 30
   public var accessLog = false
+  /// The queue of the log, if the log has one. `/metrics` counts the lines that it drops.
+  public var logQueue: LogQueue?
   /// Whether a program reads the log: the access log then has its figures as metadata, too.
   public var structuredLog = false
   /// Keys of which each request must bring one; nil where none is needed.
@@ -80,6 +86,9 @@ public final class Service: Sendable {
   public convenience init(
     pool: ModelPool, options: ServiceOptions = ServiceOptions(), logger: Logger
   ) throws(StoreError) {
+    do throws(HTTPServerError) { try options.http.checkThreads() } catch {
+      throw StoreError(.failing, error.description)
+    }
     let store: any SessionStore =
       switch options.store {
       case .memory: MemorySessionStore()

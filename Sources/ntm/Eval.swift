@@ -24,7 +24,7 @@ struct Eval: ParsableCommand {
   var seed: UInt64 = 1
 
   @Option(help: "Threads to compute with. Their number does not change the result.")
-  var threads: Int = ProcessInfo.processInfo.activeProcessorCount
+  var threads: Int = SystemLimits.processors
 
   @Flag(help: "Print everything as JSON.")
   var json = false

@@ -20,11 +20,15 @@ struct LogLevel: ExpressibleByArgument {
 enum LogFormat: String, ExpressibleByArgument {
   case text, json
 
-  /// Once in a process.
-  func bootstrap() {
-    switch self {
-    case .text: LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
-    case .json: LoggingSystem.bootstrap { JSONLogHandler(label: $0) }
-    }
+  /// Starts the log's queue and sends all lines of the process there. Once in a process.
+  func bootstrap() throws -> LogQueue {
+    let queue =
+      switch self {
+      case .text: LogQueue(format: .text)
+      case .json: LogQueue(format: .json)
+      }
+    try queue.start()
+    LoggingSystem.bootstrap { queue.handler(label: $0) }
+    return queue
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Logging
+import NTMModel
 import NTMServer
 
 struct Serve: ParsableCommand, EnvironmentOptions {
@@ -64,9 +65,10 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   @Option(
     help: """
       Most bytes of the sessions' states in memory; beyond, those that have not been used for \
-      longest wait in the store.
+      longest wait in the store (default: a quarter of the memory that the process may use, at most \
+      4G).
       """)
-  var maxSessionBytes = ByteCount(4 << 30)
+  var maxSessionBytes: ByteCount?
 
   @Option(help: "Time that an Idempotency-Key is kept.")
   var idempotencyTtl = TimeSpan(seconds: 86_400)
@@ -186,17 +188,23 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   func run() throws {
     // Before any thread is started, because threads inherit it.
     let signals = Signals.caught([.interrupt, .terminate, .hangUp])
-    logFormat.bootstrap()
+    let log = try logFormat.bootstrap()
+    defer {
+      // The last lines may wait for a reader of the log. A signal must not.
+      Signals.endProcess(at: [.interrupt, .terminate])
+      log.stop(within: .seconds(1))
+    }
     var logger = Logger(label: "ntm")
     logger.logLevel = logLevel.level
 
     var options = options
+    options.logQueue = log
     if let tlsCertificate, let tlsKey {
       options.http.tls = try TLSIdentity(certificateFile: tlsCertificate, keyFile: tlsKey)
     }
     let pool = try ModelPool.load(
       folder: models, skippingBad: skipBadModels, default: defaultModel,
-      largestState: maxSessionBytes.bytes
+      largestState: options.maxSessionBytes
     ) {
       logger.error("refused \($0): \($1)")
     }
@@ -205,6 +213,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     options.apiKeys = keys
     try store.prepare()
     let service = try Service(pool: pool, options: options, logger: logger)
+    logger.notice("\(Self.describe(options))")
     logger.notice("\(storeDescription)")
     try service.start()
     let scheme = options.http.tls == nil ? "http" : "https"
@@ -243,6 +252,15 @@ struct Serve: ParsableCommand, EnvironmentOptions {
       return
     }
     service.reloadModels(unless: { signals.isStopPending })
+  }
+
+  /// The limits that follow from what the process may use, unless options set them.
+  private static func describe(_ options: ServiceOptions) -> String {
+    """
+    the process may use \(SystemLimits.memory >> 20) MiB of memory and \(SystemLimits.processors) \
+    processors; limits: \(options.maxSessionBytes >> 20) MiB of session states, \
+    \(options.http.eventLoops) event loops, \(options.http.workers) workers
+    """
   }
 
   private var storeDescription: String {
@@ -286,7 +304,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
       max($0, options.sessionTimeToLive)
     }
     if let maxSessions { options.maxSessions = maxSessions }
-    options.maxSessionBytes = maxSessionBytes.bytes
+    if let maxSessionBytes { options.maxSessionBytes = maxSessionBytes.bytes }
     options.idempotencyTimeToLive = idempotencyTtl.seconds
     options.maxIdempotencyBytes = maxIdempotencyBytes.bytes
     options.maxReply = maxReply.bytes

@@ -137,7 +137,7 @@ struct Train: ParsableCommand {
   }
 
   private func threadCount() throws -> Int {
-    let threads = self.threads ?? ProcessInfo.processInfo.activeProcessorCount
+    let threads = self.threads ?? SystemLimits.processors
     guard threads >= 1 else {
       throw ValidationError("--threads is \(threads); it must be at least 1")
     }

@@ -2,11 +2,15 @@
  *
  * NTM_FAULT_PATH is a part of the path of the files that are meant, NTM_FAULT_CONTROL a file that says
  * what fails: nothing where it is missing or empty, else "write ENOSPC", "write EIO" or "fsync EIO".
+ *
+ * With NTM_FAULT_THREADS no thread can be started, after as many as it says.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,4 +86,12 @@ int fsync(int descriptor) {
 int fdatasync(int descriptor) {
   FAIL("fsync", descriptor);
   return NEXT(fdatasync)(descriptor);
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                   void *argument) {
+  static atomic_int started;
+  const char *limit = getenv("NTM_FAULT_THREADS");
+  if (limit && atomic_fetch_add(&started, 1) >= atoi(limit)) return EPERM;
+  return NEXT(pthread_create)(thread, attributes, run, argument);
 }

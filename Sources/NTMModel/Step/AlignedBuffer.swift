@@ -25,7 +25,7 @@ package struct AlignedBuffer<Element: BinaryFloatingPoint & BitwiseCopyable>: ~C
   package init(zeros count: Int) throws(AllocationError) {
     let bytes = max(count, 1) * MemoryLayout<Element>.stride
     // Systems promise more than they have, and end the process that takes them at their word.
-    guard bytes <= physicalMemory else { throw AllocationError(bytes: bytes) }
+    guard bytes <= SystemLimits.memory else { throw AllocationError(bytes: bytes) }
     // Not posix_memalign: glibc 2.36 hardly uses again what was freed of that, so that states which
     // come and go took twice the memory that they had.
     guard let memory = malloc(bytes + Self.alignment) else { throw AllocationError(bytes: bytes) }
@@ -49,10 +49,6 @@ package struct AlignedBuffer<Element: BinaryFloatingPoint & BitwiseCopyable>: ~C
     count == other.count && memcmp(base, other.base, count * MemoryLayout<Element>.stride) == 0
   }
 }
-
-/// Bytes of memory that the machine has.
-private let physicalMemory =
-  Int(sysconf(Int32(_SC_PHYS_PAGES))) * Int(sysconf(Int32(_SC_PAGESIZE)))
 
 /// The system had no memory for a model, a state or a workspace.
 public struct AllocationError: Error, Equatable, CustomStringConvertible {

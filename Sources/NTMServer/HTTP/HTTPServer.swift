@@ -1,3 +1,4 @@
+internal import NTMModel
 import Synchronization
 
 /// An HTTP/1.1 server: event loops that share a port, a worker pool, and one handler.
@@ -47,8 +48,8 @@ public final class HTTPServer: Sendable {
     public var log: @Sendable (String) -> Void = { _ in }
 
     public init() {
-      eventLoops = usableProcessors
-      workers = 4 * usableProcessors
+      eventLoops = min(SystemLimits.processors, 1024)
+      workers = min(4 * SystemLimits.processors, 1024)
     }
   }
 
@@ -193,6 +194,16 @@ extension HTTPServer.Options {
   /// - Throws: where the host is neither an address nor a name that resolves.
   public func isLoopback() throws(HTTPServerError) -> Bool {
     try ListenAddress(host: host, port: 0).isLoopback
+  }
+
+  /// Checks that the server can start its threads, and a few more that libraries need.
+  ///
+  /// - Throws: `cannotStart` if there are not enough.
+  func checkThreads() throws(HTTPServerError) {
+    // `validate` refuses other numbers.
+    let allowed = 0...1024
+    guard allowed.contains(eventLoops), allowed.contains(workers) else { return }
+    try SystemThread.check(count: eventLoops + workers + 4)
   }
 
   fileprivate func validate() throws(HTTPServerError) {

@@ -12,20 +12,6 @@
   import Darwin
 #endif
 
-/// Processors that this process may use, at least 1: of those that are online the ones that `taskset`
-/// or a container leaves it, where the system says.
-var usableProcessors: Int {
-  // A mask in hexadecimal digits, with commas (proc_pid_status(5)).
-  let name = "Cpus_allowed:"
-  let mask = ProcessFigures.read("/proc/self/status")?.split(separator: "\n").first {
-    $0.hasPrefix(name)
-  }
-  guard let digits = mask?.dropFirst(name.count) else {
-    return max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-  }
-  return max(1, digits.reduce(0) { $0 + ($1.hexDigitValue ?? 0).nonzeroBitCount })
-}
-
 /// What the system says of this process, by the names that Prometheus' own libraries use. What a
 /// system does not say is left out: all but the processor's time and the limit is Linux's.
 enum ProcessFigures {
@@ -81,7 +67,7 @@ enum ProcessFigures {
     return start + ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
   }()
 
-  fileprivate static func read(_ path: String) -> String? {
+  private static func read(_ path: String) -> String? {
     try? String(contentsOfFile: path, encoding: .utf8)
   }
 }

@@ -5,6 +5,7 @@ struct MetricsRoute: Sendable {
   let pool: ModelPool
   let sessions: SessionTable
   let http: HTTPMetrics
+  let log: LogQueue?
 
   static let path = "/metrics"
 
@@ -22,6 +23,10 @@ struct MetricsRoute: Sendable {
     writeModels(to: &text)
     text.family("ntm_build_info", .gauge, "What is running; the value is 1.")
     text.sample("ntm_build_info", ["version": Release.version], value: 1)
+    text.single(
+      "ntm_log_lines_dropped_total", .counter,
+      "Log lines that were dropped, because the log could not be written fast enough.",
+      log.map { Double($0.droppedLines) })
     ProcessFigures.write(to: &text)
     return HTTPResponse(
       status: 200, contentType: MetricsText.mediaType, headers: [("Cache-Control", "no-store")],

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import GRDB
+internal import NTMModel
 
 /// Keeps sessions in a SQLite database, through GRDB.
 ///
@@ -30,6 +31,10 @@ final class SQLiteSessionStore: SessionStore {
   ///   where it can't be opened or written.
   init(path: String, isReadOnly: Bool = false) throws(StoreError) {
     self.path = path
+    // GRDB uses libdispatch, which tries to start a thread for ever.
+    do { try NativeThread.check(count: 2) } catch {
+      throw StoreError(.failing, error.description, path: path)
+    }
     var configuration = Configuration()
     configuration.busyMode = .timeout(Self.patience)
     configuration.readonly = isReadOnly

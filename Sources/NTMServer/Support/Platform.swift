@@ -1,3 +1,5 @@
+internal import NTMModel
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -59,61 +61,29 @@ func yieldToOtherThreads() {
 }
 
 /// A thread of our own: event loops and workers block, which threads of Swift's pool must not.
-struct SystemThread: @unchecked Sendable {
-  // @unchecked: a thread's id may be used from any thread.
-  private let id: pthread_t
+struct SystemThread: Sendable {
+  private let thread: NativeThread
 
-  /// Musl gives a thread 128 kB and Darwin 512 kB, glibc 8 MB: the same for all.
-  private static let stackBytes = 8 << 20
-
-  private final class Body {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-  }
-
-  #if canImport(Darwin)
-    private typealias Argument = UnsafeMutableRawPointer
-  #else
-    private typealias Argument = UnsafeMutableRawPointer?
-  #endif
-
-  private static let entry: @convention(c) (Argument) -> UnsafeMutableRawPointer? = {
-    let argument: UnsafeMutableRawPointer? = $0
-    // Balances the retain in `init`.
-    Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue().run()
-    return nil
-  }
-
-  /// - Throws: `cannotStart` when the system has no thread to give.
+  /// - Throws: `cannotStart` if the system has no thread.
   init(_ run: @escaping @Sendable () -> Void) throws(HTTPServerError) {
-    let body = Unmanaged.passRetained(Body(run))
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setstacksize(&attributes, Self.stackBytes)
-    #if canImport(Darwin)
-      var id: pthread_t?
-    #else
-      var id = pthread_t()
-    #endif
-    let code = pthread_create(&id, &attributes, Self.entry, body.toOpaque())
-    guard code == 0 else {
-      body.release()
-      throw .cannotStart(reason: "no thread: \(systemMessage(code))")
+    do throws(NativeThread.Failure) {
+      thread = try NativeThread(run)
+    } catch {
+      throw .cannotStart(reason: "no thread: \(error.reason)")
     }
-    #if canImport(Darwin)
-      self.id = id!
-    #else
-      self.id = id
-    #endif
+  }
+
+  /// Checks that threads can be started. See `NativeThread.check`.
+  static func check(count: Int) throws(HTTPServerError) {
+    do throws(NativeThread.Failure) {
+      try NativeThread.check(count: count)
+    } catch {
+      throw .cannotStart(reason: "no thread: \(error.reason)")
+    }
   }
 
   /// Waits for the thread's end. Either this or `detach` is called, once.
-  func join() {
-    pthread_join(id, nil)
-  }
+  func join() { thread.join() }
 
-  func detach() {
-    pthread_detach(id)
-  }
+  func detach() { thread.detach() }
 }

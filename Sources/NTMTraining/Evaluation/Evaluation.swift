@@ -1,4 +1,3 @@
-internal import Dispatch
 public import NTMModel
 
 /// How well a model does on sequences of a task, run step by step as the service runs them.
@@ -59,7 +58,7 @@ public struct Evaluation: Codable, Equatable, Sendable {
     tallies.withUnsafeMutableBufferPointer { tallies in
       // Each iteration writes elements of its own.
       nonisolated(unsafe) let tallies = tallies
-      DispatchQueue.concurrentPerform(iterations: count) { thread in
+      Parallel.perform(count) { thread in
         for index in stride(from: thread, to: episodes.count, by: count) {
           tallies[index] = runners[thread].tally(episodes[index])
           tallies[index].optimalLoss = optimal(episodes[index])

@@ -1,4 +1,3 @@
-internal import Dispatch
 import NTMModel
 
 /// The loss of a batch of sequences and its gradient, computed by several threads. The batch is cut
@@ -39,7 +38,7 @@ final class BatchGradient {
       return episodes[first..<first + share.batch]
     }
     let (shares, threads) = (shares, threads)
-    DispatchQueue.concurrentPerform(iterations: threads) { thread in
+    Parallel.perform(threads) { thread in
       for index in stride(from: thread, to: shares.count, by: threads) {
         shares[index].run(parts[index], parameters, scale: scale)
       }
