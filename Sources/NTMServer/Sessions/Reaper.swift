@@ -1,4 +1,5 @@
-/// Ends sessions that have been idle too long, now and then, and tends those who watch one.
+/// Ends sessions that have been idle too long, drops events that nobody has come back for, and sends
+/// heartbeats to watchers.
 final class Reaper: Sendable {
   private let sessions: SessionTable
   private let isStopped = Monitor(false)
@@ -6,6 +7,8 @@ final class Reaper: Sendable {
 
   /// Nanoseconds. Proxies take a connection for dead after half a minute or more.
   private static let heartbeatInterval: UInt64 = 15_000_000_000
+  /// Nanoseconds between slices of heartbeats: a thousand watchers get theirs in 0.15 s.
+  private static let slicePause: UInt64 = 5_000_000
 
   init(_ sessions: SessionTable) { self.sessions = sessions }
 
@@ -19,8 +22,13 @@ final class Reaper: Sendable {
       var nextHeartbeat = monotonicNanoseconds() + Self.heartbeatInterval
       while isStopped.wait(until: monotonicNanoseconds() + interval, { $0 ? true : nil }) == nil {
         sessions.expire()
+        sessions.forgetOldEvents()
         guard monotonicNanoseconds() >= nextHeartbeat else { continue }
-        sessions.tendWatchers()
+        sessions.sendHeartbeats {
+          let end = monotonicNanoseconds() + Self.slicePause
+          return isStopped.wait(until: end) { $0 ? true : nil } == nil
+        }
+        sessions.saveActivity()
         nextHeartbeat += Self.heartbeatInterval
       }
     }
