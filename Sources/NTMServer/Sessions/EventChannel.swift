@@ -11,6 +11,8 @@ struct EventChannel {
     /// What it costs to write a step's event, as a number of bytes of an ordinary result.
     let cost: Int
 
+    /// Several channels are written for one reply, and looked up again when they are published.
+    private static let costFactor = 4
     /// An id, a name and line ends.
     private static let frame = 256
 
@@ -26,7 +28,8 @@ struct EventChannel {
       all.top = nil
       let largest = fields.largestResult(of: model)
       self.init(
-        fields, largestResult: largest, cost: 2 * max(largest, all.largestResult(of: model)))
+        fields, largestResult: largest,
+        cost: Self.costFactor * max(largest, all.largestResult(of: model)))
     }
 
     /// Bytes that a channel reserves from the start.
