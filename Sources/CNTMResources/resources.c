@@ -18,6 +18,9 @@ static const struct ntm_resource resources[] = {
   {"inspector/axes.js", (const char[]){
 #embed "../NTMServer/Resources/axes.js" suffix(, 0)
   }},
+  {"inspector/back-off.js", (const char[]){
+#embed "../NTMServer/Resources/back-off.js" suffix(, 0)
+  }},
   {"inspector/cells.js", (const char[]){
 #embed "../NTMServer/Resources/cells.js" suffix(, 0)
   }},

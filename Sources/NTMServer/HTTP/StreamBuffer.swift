@@ -51,6 +51,11 @@ final class StreamBuffer: Sendable {
     }
 
     mutating func append(_ new: [UInt8]) {
+      // The watchers of a session share its long events.
+      if waitingBytes == 0, new.count >= StreamBuffer.sharedBytes {
+        (bytes, start) = (new, 0)
+        return
+      }
       // Moves at most as many bytes as have been taken since the last time.
       if start > bytes.count / 2 {
         bytes.removeSubrange(..<start)
@@ -89,6 +94,8 @@ final class StreamBuffer: Sendable {
   }
 
   private static let keptBytes = 1 << 10
+  /// What is at least as long is not copied if nothing else waits.
+  private static let sharedBytes = 16 << 10
 
   private let state = Monitor(State())
 

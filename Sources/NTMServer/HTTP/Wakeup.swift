@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -12,6 +14,10 @@ final class Wakeup: Sendable {
   /// For `poll`.
   let descriptor: Int32
   private let writer: Int32
+  #if os(Linux)
+    /// Whether the descriptor is readable, or about to be.
+    private let isSignalled = Atomic(false)
+  #endif
 
   /// - Throws: `cannotStart` when the process is out of descriptors.
   init() throws(HTTPServerError) {
@@ -37,17 +43,23 @@ final class Wakeup: Sendable {
     if writer >= 0 && writer != descriptor { close(writer) }
   }
 
-  /// From any thread. A full counter or pipe is as good as one more signal.
+  /// From any thread. Signals before the loop's next round are one signal, so that thousands of them
+  /// cost one system call. A full counter or pipe is as good as one more signal.
   func signal() {
+    #if os(Linux)
+      guard !isSignalled.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    #endif
     var one: UInt64 = 1
     _ = write(writer, &one, MemoryLayout<UInt64>.size)
   }
 
   #if os(Linux)
-    /// Takes all signals so far.
+    /// Takes all signals so far. What was done before any of them is seen after this.
     func clear() {
       var count: UInt64 = 0
       _ = read(descriptor, &count, MemoryLayout<UInt64>.size)
+      // After the read: a signal between the two would be lost otherwise.
+      _ = isSignalled.exchange(false, ordering: .acquiringAndReleasing)
     }
   #endif
 }

@@ -146,7 +146,9 @@ struct InferenceRoutes: Sendable {
           + "once, or ask for fewer outputs")
     }
     let job = Job(request: request, model: model, inputs: .list(inputs))
-    let isCheap = model.isCheap(steps: inputs.count, resultBytes: largest / inputs.count)
+    let isCheap = model.isCheap(
+      steps: inputs.count,
+      resultBytes: largest / inputs.count + (running?.events.stepCost ?? 0))
     let place: Session.Place = isCheap ? .loop : .worker
     if let running {
       return try running.run(on: place, context.claim) { content throws(Problem) in

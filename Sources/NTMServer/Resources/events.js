@@ -1,7 +1,6 @@
 import { openEvents } from './api.js';
+import { BackOff } from './back-off.js';
 
-/** Waiting times before another attempt, in milliseconds; the last is repeated. */
-const BACK_OFF = [250, 500, 1000, 2000, 4000, 8000];
 /** The server sends something at least every 15 seconds: after this long the line is dead. */
 const SILENCE = 40_000;
 
@@ -11,7 +10,7 @@ const SILENCE = 40_000;
 export class EventParser {
   #rest = '';
   #event = { name: 'message', data: [] };
-  /** The number of the last event, as the server gave it. */
+  /** The id of the last event, which only the server can read. */
   lastID = undefined;
 
   /**
@@ -58,7 +57,7 @@ function pause(milliseconds, signal) {
 
 /**
  * Follows a session's events until it ends, it is gone, or the caller leaves. A line that breaks is
- * taken up again where it broke, after growing times.
+ * taken up again where it broke, after the times of a `BackOff`.
  *
  * @param {string} id the session
  * @param {string[]} fields what a step's event is to say
@@ -77,14 +76,15 @@ export function followEvents(id, fields, on) {
 
 async function follow(id, fields, on, signal) {
   const parser = { current: new EventParser() };
-  for (let attempt = 0; !signal.aborted; attempt += 1) {
+  const backOff = new BackOff();
+  while (!signal.aborted) {
     let error = new Error('the line broke');
     try {
       const after = parser.current.lastID;
       parser.current = new EventParser();
       parser.current.lastID = after;
       const hasEnded = await readOnce(id, fields, on, parser.current, signal, () => {
-        attempt = 0;
+        backOff.opened();
       });
       if (hasEnded) return;
     } catch (failure) {
@@ -95,7 +95,7 @@ async function follow(id, fields, on, signal) {
       }
       error = failure;
     }
-    const wait = BACK_OFF[Math.min(attempt, BACK_OFF.length - 1)];
+    const wait = backOff.next();
     on.broken(error, wait);
     await pause(wait, signal);
   }

@@ -10,30 +10,48 @@ struct EventRoute: Sendable {
     let request = context.request
     let session = try sessions.find(context)
     _ = try MediaType.preferred(of: [.eventStream], for: request)
-    let fields = try StepFields(query: request)
+    let choice = EventChannel.Choice(try StepFields(query: request), of: session.model)
     let last = try Self.lastEvent(request)
-    let largest = fields.largestResult(of: session.model)
-    guard largest <= maxReply else {
+    guard choice.largestEvent <= maxReply else {
       throw Problem(
         .tooMuch,
         "an event may be longer than \(maxReply) bytes: ask for less by \"return\"")
     }
-    try session.events.prepare(fields, largestResult: largest) { sessions.exchange(0, for: $0) }
+    // HEAD has no stream, so it reserves nothing.
+    if request.knownMethod == .head { return .stream(Self.reply { _ in }) }
+    if sessions.hasRoomForEvents(try session.events.bytesNeeded(choice)) {
+      return try stream(session, choice, last, mayWait: false)
+    }
+    return .onWorker { () throws(Problem) in
+      try stream(session, choice, last, mayWait: true)
+    }
+  }
+
+  private func stream(
+    _ session: Session, _ choice: EventChannel.Choice, _ last: EventID?, mayWait: Bool
+  ) throws(Problem) -> HTTPOutcome {
+    let place = try session.events.reserve(choice, of: session, mayWait: mayWait)
     return .stream(
-      HTTPStreamReply(
-        status: 200, contentType: MediaType.eventStream.rawValue,
-        headers: [("Cache-Control", "no-store")]
-      ) { stream in
-        session.events.watch(stream, fields, after: last, greeting: .greeting(session))
+      Self.reply { stream in
+        session.events.watch(stream, at: place, after: last) { .greeting(session, step: $0) }
       })
   }
 
-  private static func lastEvent(_ request: HTTPRequest) throws(Problem) -> Int? {
+  private static func reply(start: @escaping @Sendable (HTTPBodyStream) -> Void)
+    -> HTTPStreamReply
+  {
+    HTTPStreamReply(
+      status: 200, contentType: MediaType.eventStream.rawValue,
+      headers: [("Cache-Control", "no-store")], start: start)
+  }
+
+  private static func lastEvent(_ request: HTTPRequest) throws(Problem) -> EventID? {
     guard let text = request.header("last-event-id"), !text.isEmpty else { return nil }
-    guard let number = Int(text), number >= 0 else {
+    guard let id = EventID(text) else {
       throw Problem(
-        .malformedRequest, "Last-Event-ID is \"\(text)\"; it is the id of an event, a number")
+        .malformedRequest,
+        "Last-Event-ID is \"\(text)\"; it is the id of an event, such as 5c2f91-7-12")
     }
-    return number
+    return id
   }
 }

@@ -50,7 +50,8 @@ struct StepRoute: Sendable {
     let room = try model.takeRoom()
     defer { model.putBack(room) }
     let (steps, largestResult) = try read(body, form, fields, for: model, reusing: room.takeInput())
-    if model.isCheap(steps: steps.inputs.count, resultBytes: largestResult),
+    if model.isCheap(
+      steps: steps.inputs.count, resultBytes: largestResult + session.events.stepCost),
       let outcome = try session.runIfFree(
         .change, context.claim,
         { content throws(Problem) in

@@ -2,14 +2,19 @@
 struct ServerSentEvent {
   let name: String
   /// What a client that connects again sends as `Last-Event-ID`; nil where it is not to resume here.
-  var id: Int?
+  var id: EventID?
   /// One line.
   let data: [UInt8]
 
-  init(_ name: String, id: Int? = nil, data: [UInt8]) {
+  init(_ name: String, id: EventID? = nil, data: [UInt8]) {
     self.name = name
     self.id = id
     self.data = data
+  }
+
+  /// The client has missed so many events.
+  static func missed(_ count: Int) -> ServerSentEvent {
+    ServerSentEvent("missed", data: Array("{\"missed\":\(count)}".utf8))
   }
 
   var bytes: [UInt8] {

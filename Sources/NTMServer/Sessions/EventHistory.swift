@@ -1,18 +1,26 @@
-/// The newest of a row of numbered texts, so many and so long as are worth keeping.
+/// The newest of a series of numbered texts, within limits of their count and bytes.
 struct EventHistory {
   /// The number of the newest; that of the first ever is 1.
   private(set) var last: Int
+  /// Bytes that may be kept. The newest text is kept however long it is.
+  private(set) var byteLimit: Int
   private var texts: [[UInt8]] = []
-  /// Where the oldest that is kept stands.
+  /// The index of the oldest that is kept.
   private var start = 0
-  private var bytes = 0
+  private(set) var bytes = 0
 
-  /// Texts, and bytes of them, that are kept. The newest is kept however long it is.
+  /// Texts that are kept.
   static let limit = 1024
+  /// Bytes that are kept where nothing else is said.
   static let byteLimit = 1 << 20
+  /// Bytes that a text takes beside its own.
+  private static let overhead = 48
 
   /// - Parameter last: how many there were before
-  init(after last: Int = 0) { self.last = last }
+  init(after last: Int = 0, byteLimit: Int = Self.byteLimit) {
+    self.last = last
+    self.byteLimit = byteLimit
+  }
 
   private var count: Int { texts.count - start }
 
@@ -22,12 +30,25 @@ struct EventHistory {
   /// The text of a number from `first` to `last`.
   subscript(number: Int) -> [UInt8] { texts[start + number - first] }
 
+  /// Bytes that are needed to keep a text.
+  static func size(of text: [UInt8]) -> Int { text.count + overhead }
+
   mutating func append(_ text: [UInt8]) {
     texts.append(text)
-    bytes += text.count
+    bytes += Self.size(of: text)
     last += 1
-    while count > 1, count > Self.limit || bytes > Self.byteLimit {
-      bytes -= texts[start].count
+    dropOldest()
+  }
+
+  /// Changes the limit, and drops the oldest texts that are beyond it.
+  mutating func limit(bytes limit: Int) {
+    byteLimit = limit
+    dropOldest()
+  }
+
+  private mutating func dropOldest() {
+    while count > 1, count > Self.limit || bytes > byteLimit {
+      bytes -= Self.size(of: texts[start])
       texts[start] = []
       start += 1
     }
@@ -40,6 +61,6 @@ struct EventHistory {
   /// Goes on after texts that are not known.
   mutating func skip(to last: Int) {
     guard last > self.last else { return }
-    self = EventHistory(after: last)
+    self = EventHistory(after: last, byteLimit: byteLimit)
   }
 }

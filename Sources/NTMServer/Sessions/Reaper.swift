@@ -1,4 +1,5 @@
-/// Ends sessions that have been idle too long, now and then, and tends those who watch one.
+/// Ends sessions that have been idle too long, drops events that nobody has come back for, and sends
+/// heartbeats to watchers.
 final class Reaper: Sendable {
   private let sessions: SessionTable
   private let keys: IdempotencyStore?
@@ -7,6 +8,8 @@ final class Reaper: Sendable {
 
   /// Nanoseconds. Proxies take a connection for dead after half a minute or more.
   private static let heartbeatInterval: UInt64 = 15_000_000_000
+  /// Nanoseconds between slices of heartbeats: a thousand watchers get theirs in 0.15 s.
+  private static let slicePause: UInt64 = 5_000_000
 
   /// - Parameter keys: whose old keys are forgotten; nil for none
   init(_ sessions: SessionTable, _ keys: IdempotencyStore? = nil) {
@@ -26,8 +29,13 @@ final class Reaper: Sendable {
       while isStopped.wait(until: monotonicNanoseconds() + interval, { $0 ? true : nil }) == nil {
         sessions.expire()
         if !sessions.journal.isFailing { keys?.trim(sessions.journal.store) }
+        sessions.forgetOldEvents()
         guard monotonicNanoseconds() >= nextHeartbeat else { continue }
-        sessions.tendWatchers()
+        sessions.sendHeartbeats {
+          let end = monotonicNanoseconds() + Self.slicePause
+          return isStopped.wait(until: end) { $0 ? true : nil } == nil
+        }
+        sessions.saveActivity()
         nextHeartbeat += Self.heartbeatInterval
       }
     }

@@ -34,7 +34,8 @@ extension Session {
       } else {
         let ending = SessionEnding(reason: .deleted, at: .now)
         holding.ending = ending
-        table?.remove(self, ending, bytes: bytes + events.end(.ended(id, ending)))
+        events.end(.ended(id, ending))
+        table?.remove(self, ending, bytes: bytes)
       }
     }
     if isStored { events.publish(.state(id, step: step)) }
@@ -49,12 +50,13 @@ extension Session {
     case inUse
   }
 
-  /// Lets go of the state if the store has it and nobody uses it.
+  /// Lets go of the state if the store has it and nobody uses it. Watchers stay: they watch the
+  /// session wherever its state is.
   func moveOut() -> Departure {
     guard turns.withLock({ $0.take(.change) }) else { return .inUse }
     defer { passTurn() }
     return holding.withLock { holding in
-      guard holding.content != nil, holding.ending == nil, events.isUnwatched else {
+      guard holding.content != nil, holding.ending == nil else {
         return .inUse
       }
       let (isClean, isTouched) = unsaved.withLock {

@@ -20,8 +20,8 @@ final class Session: Sendable {
   /// What there is of it in memory; only for whoever has the turn.
   let holding: Lock<Holding>
   let turns = Lock(Turns())
-  /// Tells watchers what happens to the session.
-  let events = SessionEvents()
+  /// Sends watchers what happens to the session.
+  let events: SessionEvents
   weak let table: SessionTable?
   let journal: Journal
   let unsaved = Lock(Unsaved())
@@ -87,6 +87,7 @@ final class Session: Sendable {
     lastActivityTime = Atomic(now.milliseconds)
     firstRecomputed = Atomic(0)
     var change = UnsavedChange(isCreated: true)
+    events = SessionEvents(step: start?.step ?? 0)
     if let start {
       stepCount = Atomic(start.step)
       if journal.keeps == .steps {
@@ -136,6 +137,7 @@ final class Session: Sendable {
     createdAt = record.createdAt
     lastActivityTime = Atomic(record.lastActivity.milliseconds)
     stepCount = Atomic(record.step)
+    events = SessionEvents(step: record.step)
     firstRecomputed = Atomic(record.recomputedFrom ?? 0)
     holding = Lock(Holding())
     unsaved.withLock { $0.restored(record) }
@@ -188,7 +190,7 @@ extension Session {
     _ inputs: StepInputs, _ content: inout Content, _ record: borrowing StepRecord
   ) {
     let step = content.step
-    events.publish(record) { self.step = step }
+    events.publish(record, step: step) { self.step = step }
     switch journal.keeps {
     case .nothing: break
     case .states: content.change.isStale = true
@@ -259,7 +261,8 @@ extension Session {
     holding.ending = ending
     let bytes = release(&holding)
     journal.note(self, UnsavedChange(isEnded: true))
-    table?.remove(self, ending, bytes: bytes + events.end(.ended(id, ending)))
+    events.end(.ended(id, ending))
+    table?.remove(self, ending, bytes: bytes)
   }
 
   /// Lets go of the state.

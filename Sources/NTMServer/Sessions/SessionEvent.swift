@@ -2,9 +2,12 @@
 struct SessionEvent: Sendable {
   let name: String
   let data: [UInt8]
+  /// How many steps the session has taken, if the event changes that.
+  let step: Int?
 
-  private init(_ name: String, _ value: some Encodable) {
+  private init(_ name: String, step: Int? = nil, _ value: some Encodable) {
     self.name = name
+    self.step = step
     data = HTTPResponse.json(value).body
   }
 
@@ -20,20 +23,19 @@ struct SessionEvent: Sendable {
     var endedAt: Timestamp?
   }
 
-  /// What a watcher is told first.
-  static func greeting(_ session: Session) -> SessionEvent {
-    SessionEvent(
-      "session", Position(session: session.id, model: session.model.name, step: session.step))
+  /// The first event of each watcher.
+  static func greeting(_ session: Session, step: Int) -> SessionEvent {
+    SessionEvent("session", Position(session: session.id, model: session.model.name, step: step))
   }
 
   /// The session is back at its start state.
   static func reset(_ id: String) -> SessionEvent {
-    SessionEvent("reset", Position(session: id, step: 0))
+    SessionEvent("reset", step: 0, Position(session: id, step: 0))
   }
 
   /// The session has another state than it came to by steps.
   static func state(_ id: String, step: Int) -> SessionEvent {
-    SessionEvent("state", Position(session: id, step: step))
+    SessionEvent("state", step: step, Position(session: id, step: step))
   }
 
   static func ended(_ id: String, _ ending: SessionEnding) -> SessionEvent {

@@ -125,7 +125,11 @@ extension SessionTable {
   }
 
   func quarantine(_ record: SessionRecord, _ reason: String) {
-    table.withLock { $0.damaged[record.id] = reason }
+    let session = table.withLock { table in
+      table.damaged[record.id] = reason
+      return table.handle(record.id)
+    }
+    session?.events.disconnect()
     journal.quarantine(record, reason)
   }
 

@@ -21,6 +21,7 @@ final class SessionTable: Sendable {
   let table: Lock<Table>
   /// For the way of every request, which the table's lock is not on.
   let directory = SessionDirectory()
+  let watched: WatchedSessions
 
   /// A loaded model, and its sessions in memory and in the store.
   struct ModelUse {
@@ -46,6 +47,7 @@ final class SessionTable: Sendable {
     self.limits = limits
     self.journal = journal
     self.modelOf = modelOf
+    watched = WatchedSessions(bytes: limits.bytes)
     table = Lock(Table(summary, directory))
   }
 
@@ -98,7 +100,10 @@ final class SessionTable: Sendable {
   /// - Returns: the number of a new session
   func reserve(_ bytes: Int, isNew: Bool, mayWait: Bool) throws(Problem) -> Int {
     var reservation = table.withLock { $0.reserve(bytes, isNew: isNew, within: limits) }
-    if case .refused(.bytes) = reservation, makeRoom(bytes, mayWait: mayWait) {
+    if case .refused(.bytes) = reservation,
+      dropUnwatchedEvents(until: { hasRoom(bytes) }) || makeRoom(bytes, mayWait: mayWait)
+        || shrinkEvents(until: { hasRoom(bytes) })
+    {
       reservation = table.withLock { $0.reserve(bytes, isNew: isNew, within: limits) }
     }
     if case .refused = reservation, table.withLock({ $0.maySearch(journal.clock.now) }) {
@@ -207,24 +212,14 @@ final class SessionTable: Sendable {
   func expire(mayWait: Bool = true) {
     let now = journal.clock.now
     for session in all { _ = session.endIfIdle(at: now) }
+    // Also those whose state is in the store only.
+    for session in watched.all { _ = session.endIfIdle(at: now) }
     if mayWait { expireStored(now) }
   }
 
-  /// Ends what watchers of sessions are sent, because the server stops.
-  func stopWatching() {
-    for session in all {
-      _ = exchange(session.events.end(.stopping(session.id), isFinal: false), for: 0)
-    }
-  }
-
-  /// Forgets events for which nobody has come back, and shows that connections of watchers are in
-  /// use.
-  func tendWatchers() {
-    for session in all {
-      session.events.sendHeartbeat()
-      _ = exchange(session.events.forgetUnwatched(), for: 0)
-      session.saveActivity()
-    }
+  /// Has the store note when sessions were last used.
+  func saveActivity() {
+    for session in all { session.saveActivity() }
   }
 
   // MARK: Finding

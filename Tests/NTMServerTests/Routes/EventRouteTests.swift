@@ -42,7 +42,12 @@ import Testing
       let events = try watcher.next(16)
       #expect(try Self.results(events) == Array(expected[1...]))
       let first = try #require(greeting.id)
-      #expect(events.map(\.id) == (1...16).map { first + $0 })
+      #expect(first.step == 1)
+      #expect(
+        events.map(\.id)
+          == (1...16).map {
+            EventID(epoch: first.epoch, number: first.number + $0, step: 1 + $0)
+          })
     }
   }
 
@@ -68,7 +73,7 @@ import Testing
         let first = try #require(try watcher.next())
         // On a machine that stood still in between.
         if first.name == "missed" { continue }
-        #expect(try first.id == #require(greeting.id) + 1)
+        #expect(try first.id?.number == #require(greeting.id).number + 1)
         #expect(try first.step == #require(greeting.step) + 1)
       }
     }
@@ -130,6 +135,7 @@ import Testing
       let events = try watcher.rest()
       #expect(events.map(\.name) == ["step", "reset", "state", "end"])
       #expect(events.prefix(3).map(\.step) == [2, 0, 1])
+      #expect(events.map(\.id?.step) == [2, 0, 1, 1])
       #expect(try events[3].object()["reason"] as? String == "deleted")
       let gone = try client.exchange("GET", "/sessions/\(session)/events")
       try expectProblem(gone, 404, "no-such-session")
@@ -222,7 +228,9 @@ import Testing
     }
   }
 
-  @Test(arguments: ["x", "-1", "1.5"]) func aWrongLastEventIsRefused(_ id: String) async throws {
+  @Test(arguments: ["x", "-1", "1.5", "5c-1", "5c-x-1", "5c-1-2-3"]) func aWrongLastEventIsRefused(
+    _ id: String
+  ) async throws {
     try await withLiveService { port in
       let client = try SocketClient(port: port)
       let session = try client.makeSession()
@@ -230,7 +238,7 @@ import Testing
         "GET", "/sessions/\(session)/events", headers: [("Last-Event-ID", id)])
       try expectProblem(
         refused, 400, "malformed-request",
-        detail: "Last-Event-ID is \"\(id)\"; it is the id of an event, a number")
+        detail: "Last-Event-ID is \"\(id)\"; it is the id of an event, such as 5c2f91-7-12")
     }
   }
 
@@ -244,7 +252,7 @@ import Testing
       let session = try client.makeSession()
       let watcher = try EventReader(
         port: port, "/sessions/\(session)/events?return=memory,read_weightings")
-      let start = try #require(try watcher.next()?.id)
+      let start = try #require(try watcher.next()?.id).number
       let inputs = ServedModel.copy.inputs(count)
       let reply = try client.exchange(
         "POST", "/sessions/\(session)/step?return=",
@@ -260,8 +268,8 @@ import Testing
           last += now
         } else {
           received += 1
-          #expect(event.id == last + 1)
-          last = event.id ?? last
+          #expect(event.id?.number == last + 1)
+          last = event.id?.number ?? last
         }
       }
       // With the end.
@@ -297,11 +305,11 @@ import Testing
     }
   }
 
-  @Test func eventsTakeRoomFromSessions() async throws {
-    let options = ServiceOptions.testing {
-      $0.maxSessionBytes = EventHistory.byteLimit + 3 * ServedModel.copy.stateBytes
-    }
-    try await withLiveService(.copy, options) { port in
+  @Test func eventsTakeMemoryFromSessions() async throws {
+    // Half of it is for events.
+    let options = ServiceOptions.testing { $0.maxSessionBytes = 2 * EventChannel.firstBytes + 1 }
+    let pool = try ModelPool([.mixed])
+    try await withLiveService(pool, options) { port in
       let client = try SocketClient(port: port)
       let (first, second) = (try client.makeSession(), try client.makeSession())
       let watcher = try EventReader(port: port, "/sessions/\(first)/events")
@@ -309,7 +317,8 @@ import Testing
       let same = try EventReader(port: port, "/sessions/\(first)/events")
       _ = try same.next()
       try expectProblem(
-        try client.exchange("GET", "/sessions/\(second)/events"), 503, "limit-reached")
+        try client.exchange("GET", "/sessions/\(second)/events"), 503, "limit-reached",
+        fields: ["limit": .text("max_session_bytes")])
       #expect(try client.exchange("DELETE", "/sessions/\(first)").status == 204)
       _ = try EventReader(port: port, "/sessions/\(second)/events").next()
     }
@@ -321,6 +330,26 @@ import Testing
       let session = try client.makeSession()
       let reply = try client.exchange("HEAD", "/sessions/\(session)/events")
       #expect(reply.status == 200 && reply.body.isEmpty)
+    }
+  }
+
+  @Test(arguments: [Transport.router, .socket])
+  func headOfEventsReservesNothing(_ transport: Transport) async throws {
+    try await withService(transport) { client in
+      let session = try await client.makeSession()
+      let before = try await client.metrics()["ntm_session_bytes"]
+      for top in 1...200 {
+        let reply = try await client.send(
+          "HEAD", "/sessions/\(session)/events?top=\(top)", headers: [], body: [])
+        #expect(reply.status == 200)
+      }
+      #expect(try await client.metrics()["ntm_session_bytes"] == before)
+      // What GET refuses, HEAD does too.
+      for query in ["top=0", "return=x", "encoding=x"] {
+        let reply = try await client.send(
+          "HEAD", "/sessions/\(session)/events?\(query)", headers: [], body: [])
+        #expect(reply.status == 400)
+      }
     }
   }
 }

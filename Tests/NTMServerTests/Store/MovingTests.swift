@@ -94,21 +94,50 @@ struct MovingTests {
     }
   }
 
-  @Test func aSessionThatIsWatchedStays() async throws {
+  @Test func aSessionThatIsWatchedMovesOutAndKeepsItsWatchers() async throws {
     let store = MemorySessionStore(outlivesProcess: true)
     var options = options(room: 0)
-    options.maxSessionBytes = EventHistory.byteLimit + 3 * Self.model.stateBytes
+    options.maxSessionBytes = 2 * EventChannel.firstBytes + 1
+    let count = options.maxSessionBytes / Self.model.stateBytes
     try await withLiveService(pool, options, store) { port throws in
       let client = try SocketClient(port: port)
       let watched = try client.makeSession()
       let watcher = try EventReader(port: port, "/sessions/\(watched)/events")
       _ = try watcher.next()
-      for _ in 0..<10 {
-        let id = try client.makeSession()
-        #expect(try client.step(id, [1, 0, 1]).step == 1)
+      for round in 1...3 {
+        for _ in 0..<2 * count {
+          let id = try client.makeSession()
+          #expect(try client.step(id, [1, 0, 1]).step == 1)
+        }
+        #expect(try client.step(watched, [1, 0, 1]).step == round)
+        let event = try #require(try watcher.next())
+        #expect(event.name == "step" && event.step == round)
       }
-      #expect(try client.step(watched, [1, 0, 1]).step == 1)
-      #expect(try watcher.next()?.name == "step")
+      let metrics = try Metrics(client.exchange("GET", "/metrics").text)
+      #expect(try #require(metrics["ntm_sessions_moved_out_total"]) > Double(count))
+    }
+  }
+
+  /// Memory is full of sessions that nobody uses.
+  @Test(arguments: Durability.allCases)
+  func sessionsMoveOutForAWatcher(_ durability: Durability) async throws {
+    let store = MemorySessionStore(outlivesProcess: true)
+    var options = options(room: 0, durability)
+    options.maxSessionBytes = 4 * EventChannel.firstBytes + 1
+    let count = options.maxSessionBytes / Self.model.stateBytes
+    try await withLiveService(pool, options, store) { port throws in
+      let client = try SocketClient(port: port)
+      var ids: [String] = []
+      while ids.count < 2 * count {
+        let made = try client.post("/sessions")
+        if made.status == 201 { ids.append(try #require(made.object()["id"] as? String)) }
+      }
+      // One that is in memory, and one that is not.
+      for id in [ids[0], ids[ids.count - 1]] {
+        let watcher = try EventReader(port: port, "/sessions/\(id)/events")
+        #expect(try watcher.next()?.name == "session")
+        watcher.close()
+      }
     }
   }
 

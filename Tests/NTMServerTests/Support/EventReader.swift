@@ -7,7 +7,7 @@ import Testing
 final class EventReader {
   struct Event: Equatable {
     var name: String
-    var id: Int?
+    var id: EventID?
     var data: String
 
     func object() throws -> [String: Any] {
@@ -74,7 +74,7 @@ final class EventReader {
       switch parts[0] {
       case "event": event.name = value
       case "id":
-        event.id = Int(value)
+        event.id = EventID(value)
         #expect(event.id != nil, "\(line)")
       case "data": event.data += value
       default: Issue.record("\(line)")
