@@ -216,6 +216,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     case .abandoned(let requests):
       logger.warning("stopped; \(requests) requests were not answered within the drain timeout")
     }
+    if let loss = service.loss { throw Failure("\(loss)") }
   }
 
   /// What SIGHUP is for: reads again what may have been changed.

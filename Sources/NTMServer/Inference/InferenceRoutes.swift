@@ -185,6 +185,8 @@ struct InferenceRoutes: Sendable {
     } catch {
       // A refused request leaves nothing behind.
       _ = try? session.delete()
+      // The creation was withdrawn meanwhile.
+      if error.kind == .noSuchSession { try sessions.journal.checkWritable() }
       throw error
     }
   }

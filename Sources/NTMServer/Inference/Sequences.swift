@@ -18,14 +18,23 @@ final class Sequences: Sendable {
   /// Whether a sequence can be found without waiting for a disk; also where there is none of the name.
   func isAtHand(_ key: Key?) -> Bool {
     guard let key else { return true }
-    guard let id = names.withLock({ $0[key] }) else { return sessions.journal.keeps == .nothing }
-    return sessions.isAtHand(id)
+    guard sessions.journal.keeps != .nothing else { return true }
+    // One that has ended is looked for in the store: its creation may have been withdrawn.
+    return names.withLock { $0[key] }.map { sessions.contains($0) } ?? false
   }
 
   /// - Throws: `Problem` 404 where there is none, or none any more.
   func find(_ key: Key) throws(Problem) -> Session {
-    if let id = names.withLock({ $0[key] }) { return try sessions.find(id) }
+    var problem: Problem?
+    if let id = names.withLock({ $0[key] }) {
+      do throws(Problem) { return try sessions.find(id) } catch {
+        // If the creation of a session could not be saved, its predecessor has the name again.
+        guard error.kind == .noSuchSession else { throw error }
+        problem = error
+      }
+    }
     guard let session = try sessions.find(sequence: key.text) else {
+      if let problem { throw problem }
       throw Problem(
         .noSuchSession,
         "there is no sequence \(key.id.json) of model \"\(key.model)\": its first request has to have "

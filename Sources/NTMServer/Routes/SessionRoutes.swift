@@ -56,7 +56,8 @@ struct SessionRoutes: Sendable {
     let session = try sessions.make(
       model, keepAlive: keepAlive, start: start.take(), mayWait: mayWait,
       reply: claim.map { claim in { claim.reply(created($0)) } })
-    return session.acknowledged(Session.Answer(created(session), .first))
+    return session.acknowledged(
+      Session.Answer(created(session), .first, step: session.step), claim)
   }
 
   private func created(_ session: Session) -> HTTPResponse {
@@ -110,11 +111,21 @@ struct SessionRoutes: Sendable {
   // MARK: One session
 
   private func delete(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
-    switch try sessions.look(for: context.parameter(0)) {
+    let found = try sessions.look(for: context.parameter(0))
+    try sessions.journal.checkWritable()
+    switch found {
     case .session(let session): return try session.delete()
     case .record(let record):
-      try sessions.discard(record, SessionEnding(reason: .deleted, at: .now))
-      return .respond(HTTPResponse(status: 204))
+      return .later { completion in
+        sessions.discard(record, SessionEnding(reason: .deleted, at: .now)) { outcome in
+          switch outcome {
+          case .saved, .kept: completion.finish(HTTPResponse(status: 204))
+          case .withdrawn(let problem): completion.finish(problem.response)
+          case .overdue: completion.finish(Problem.unconfirmed(record.id, step: nil).response)
+          case .settled: break
+          }
+        }
+      }
     }
   }
 

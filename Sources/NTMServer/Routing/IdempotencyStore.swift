@@ -5,6 +5,17 @@ struct KeyClaim: Sendable {
   /// Replies to parts of the request, from before the server was started: these parts have been
   /// carried out.
   let parts: [Int: HTTPResponse]
+  fileprivate let store: IdempotencyStore
+  fileprivate let number: Int
+
+  /// Keeps the key in use (409) beyond the reply to its request, until `settle`: the reply says that the
+  /// outcome is not known yet.
+  func hold() { store.hold(self) }
+
+  /// Gives a held key the reply that repeats of its request get, or frees it.
+  ///
+  /// - Parameter response: nil if the request changed nothing
+  func settle(_ response: HTTPResponse?) { store.settle(self, response) }
 
   /// To be kept with what the request has changed.
   ///
@@ -25,6 +36,8 @@ final class IdempotencyStore: Sendable {
     /// nil while the request is being carried out.
     var response: HTTPResponse?
     let number: Int
+    /// The request was answered, but its outcome is not known yet.
+    var isHeld = false
   }
 
   /// What a request left that the server did not live to answer.
@@ -143,7 +156,7 @@ final class IdempotencyStore: Sendable {
     case .first(let number):
       let outcome: HTTPOutcome
       do throws(Problem) {
-        outcome = try handle(claim(key, fingerprint))
+        outcome = try handle(claim(key, fingerprint, number))
       } catch {
         finish(key, number, nil)
         throw error
@@ -190,11 +203,29 @@ final class IdempotencyStore: Sendable {
     }
   }
 
-  private func claim(_ key: String, _ fingerprint: Fingerprint) -> KeyClaim {
+  private func claim(
+    _ key: String, _ fingerprint: Fingerprint, _ number: Int
+  ) -> KeyClaim {
     let parts = remains.withLock { remains in
       remains.isEmpty || remains[key]?.fingerprint != fingerprint ? [:] : remains[key]?.parts
     }
-    return KeyClaim(key: key, fingerprint: fingerprint, parts: parts ?? [:])
+    return KeyClaim(
+      key: key, fingerprint: fingerprint, parts: parts ?? [:], store: self, number: number)
+  }
+
+  fileprivate func hold(_ claim: KeyClaim) {
+    content.withLock { content in
+      guard content.entries[claim.key]?.number == claim.number else { return }
+      content.entries[claim.key]?.isHeld = true
+    }
+  }
+
+  fileprivate func settle(_ claim: KeyClaim, _ response: HTTPResponse?) {
+    content.withLock { content in
+      guard content.entries[claim.key]?.number == claim.number else { return }
+      content.entries[claim.key]?.isHeld = false
+    }
+    finish(claim.key, claim.number, response)
   }
 
   private func arrive(_ key: String, _ fingerprint: Fingerprint) -> Arrival {
@@ -214,7 +245,9 @@ final class IdempotencyStore: Sendable {
 
   private func finish(_ key: String, _ number: Int, _ response: HTTPResponse?) {
     content.withLock { content in
-      guard content.entries[key]?.number == number else { return }
+      guard content.entries[key]?.number == number, content.entries[key]?.isHeld == false else {
+        return
+      }
       guard var response, (200..<300).contains(response.status) else {
         content.entries[key] = nil
         return

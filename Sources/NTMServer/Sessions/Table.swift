@@ -123,6 +123,8 @@ extension SessionTable {
     mutating func forget(_ id: String, _ ending: SessionEnding) {
       count -= 1
       damaged[id] = nil
+      // A damaged session may still be in hand.
+      away[id] = nil
       metrics.ended[ending.reason, default: 0] += 1
       ended.add(id, ending)
     }

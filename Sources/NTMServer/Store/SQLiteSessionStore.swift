@@ -20,7 +20,7 @@ final class SQLiteSessionStore: SessionStore {
   /// 1000, because pages that many steps change are then copied once.
   private static let checkpointPages = 4000
   /// Seconds to wait for another process that holds the database, such as a backup.
-  private static let patience = 5.0
+  private static let patience = 3.0
 
   /// Opens the file, or makes it.
   ///
@@ -277,6 +277,8 @@ extension StoreError {
       case .SQLITE_FULL: (.failing, "there is no room on the disk")
       case .SQLITE_BUSY, .SQLITE_LOCKED: (.failing, "another process holds the database")
       case .SQLITE_READONLY: (.failing, "the database can be read, but not written")
+      case .SQLITE_CONSTRAINT, .SQLITE_TOOBIG, .SQLITE_MISMATCH, .SQLITE_RANGE:
+        (.rejected, "the database rejects it: \(message)")
       case .SQLITE_CANTOPEN: (.failing, "the database can't be opened: \(message)")
       default: (.failing, "the database can't be read or written: \(message)")
       }
@@ -288,6 +290,8 @@ extension StoredChange {
   fileprivate func write(to db: Database) throws {
     for reply in replies { try reply.write(to: db) }
     guard !isEnded else {
+      // The number may be that of another session, if this one was never written.
+      guard created == nil else { return }
       for table in ["steps", "bases", "progress"] {
         try db.cachedStatement(sql: "DELETE FROM \(table) WHERE session = ?")
           .execute(arguments: [session])

@@ -18,6 +18,8 @@ protocol SessionStore: Sendable {
   /// Writes changes: all of them, or none. When this returns they outlive the machine's failure.
   ///
   /// - Parameter changes: at most one of each session
+  /// - Throws: `.damaged` or `.rejected` if one of the changes can't be written, whatever the others
+  ///   are. All other errors are about the store as a whole.
   func commit(_ changes: [StoredChange]) throws(StoreError)
 
   /// Finds out whether the store can be written.
@@ -69,6 +71,8 @@ public struct StoreError: Error, CustomStringConvertible, Sendable {
     case inUse
     /// A part of what is there is not what was written once.
     case damaged
+    /// One change can't be written as it is; the store is well, and takes others.
+    case rejected
     /// It was written by a newer version, or is something else altogether.
     case foreign
     /// There is no room, it can't be written, or the disk fails. That may be over later.
