@@ -75,7 +75,7 @@ public final class Service: Sendable {
   private let sessions: SessionTable
   private let reaper: Reaper
   private let keys: APIKeys?
-  private let journal: Journal
+  let journal: Journal
   private let replies: IdempotencyStore
   private let temporaryFolder: String
 
@@ -185,13 +185,25 @@ public final class Service: Sendable {
   public func retire() { sessions.isClosed = true }
 
   /// Takes no more connections or requests, lets those that are running finish, saves what is to be
-  /// saved, and ends.
+  /// saved, and ends. `loss` then has what could not be saved.
+  ///
+  /// - Parameter drainTimeout: for the running requests. If the store does not answer, saving is given
+  ///   up after the rest of it, or after `Journal.waitLimit` if that is longer.
   @discardableResult
   public func stop(drainTimeout: Duration) -> HTTPServer.Ending {
+    let began = monotonicNanoseconds()
     sessions.isClosed = true
     reaper.stop()
     sessions.stopWatching()
-    defer { journal.stop(saving: sessions.all, replies.replies) }
-    return server.stop(drainTimeout: drainTimeout)
+    let ending = server.stop(drainTimeout: drainTimeout)
+    let used = monotonicNanoseconds() - began
+    let limit = drainTimeout.wholeNanoseconds
+    journal.stop(
+      Journal.Final(sessions: sessions.all, replies: replies.replies),
+      patience: max(limit > used ? limit - used : 0, Journal.waitLimit))
+    return ending
   }
+
+  /// Acknowledged changes that could not be saved, by the end or before; nil if there are none.
+  public var loss: SaveLoss? { journal.loss.withLock { $0 } }
 }

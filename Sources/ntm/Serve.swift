@@ -9,8 +9,9 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     discussion: """
       Every option is also an environment variable: --session-ttl is NTM_SESSION_TTL. What stands \
       on the command line wins. SIGTERM and SIGINT stop the server: running requests finish first, \
-      unless another of them comes, which ends it at once. SIGHUP reads the file of keys again and, \
-      with --allow-model-admin, the folder of models.
+      then unsaved steps are saved. Another signal, half a second later or more, ends it at once. \
+      The exit status is 1 if acknowledged steps could not be saved. SIGHUP reads the file of keys \
+      again and, with --allow-model-admin, the folder of models.
       """)
 
   @Option(help: "Folder of model files (*.safetensors); a model is named after its file.")
@@ -187,13 +188,10 @@ struct Serve: ParsableCommand, EnvironmentOptions {
 
   func run() throws {
     // Before any thread is started, because threads inherit it.
-    let signals = Signals.caught([.interrupt, .terminate, .hangUp])
+    let signals = Signals.caught([.interrupt, .terminate, .hangUp], .starting)
     let log = try logFormat.bootstrap()
-    defer {
-      // The last lines may wait for a reader of the log. A signal must not.
-      Signals.endProcess(at: [.interrupt, .terminate])
-      log.stop(within: .seconds(1))
-    }
+    // The last lines may wait for a reader of the log. A signal does not.
+    defer { log.stop(within: .seconds(1)) }
     var logger = Logger(label: "ntm")
     logger.logLevel = logLevel.level
 
@@ -215,6 +213,8 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     let service = try Service(pool: pool, options: options, logger: logger)
     logger.notice("\(Self.describe(options))")
     logger.notice("\(storeDescription)")
+    // From here on the server may acknowledge changes, which a signal must not lose.
+    signals.enter(.serving)
     try service.start()
     let scheme = options.http.tls == nil ? "http" : "https"
     let address = host.contains(":") ? "[\(host)]" : host
@@ -228,16 +228,18 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     logger.notice("stopping: \(signal)")
     if let drainDelay {
       service.retire()
-      // Somebody who asks again does not want to wait for load balancers.
+      // Another signal skips the delay.
+      signals.enter(.delaying)
       signals.waitForStop(atMost: drainDelay.seconds)
+      if signals.isStopPending { logger.notice("skipping the rest of the drain delay") }
     }
-    // Nor, now, for requests.
-    Signals.endProcess(at: [.interrupt, .terminate])
+    signals.enter(.stopping)
     switch service.stop(drainTimeout: .seconds(drainTimeout.seconds)) {
     case .drained, .notRunning: logger.notice("stopped")
     case .abandoned(let requests):
       logger.warning("stopped; \(requests) requests were not answered within the drain timeout")
     }
+    if let loss = service.loss { throw Failure("\(loss)") }
   }
 
   /// What SIGHUP is for: reads again what may have been changed.

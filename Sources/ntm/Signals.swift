@@ -10,9 +10,10 @@ import Synchronization
 
 /// The signals that a command reacts to.
 ///
-/// A handler notes them, and writes into a pipe to wake who waits. They are not blocked and waited
-/// for, because libraries have threads that were there before `main` and do not block them: one of
-/// those would take the signal, and the process would end.
+/// A handler notes them and writes into a pipe to wake the waiting thread. It also ends the process
+/// where `StopRequests` says so, because the main thread may be blocked by a disk or a log. The signals
+/// are not blocked and waited for: libraries have threads from before `main` that do not block them, and
+/// such a thread would receive the signal and end the process.
 struct Signals {
   enum Signal: String, CaseIterable, CustomStringConvertible {
     // The most urgent first.
@@ -35,8 +36,8 @@ struct Signals {
 
   private let reader: Int32
 
-  /// Catches signals from now on, and ignores SIGPIPE. Once in a process.
-  static func caught(_ signals: [Signal]) -> Signals {
+  /// Catches signals from now on and ignores SIGPIPE. Must be called once in a process.
+  static func caught(_ signals: [Signal], _ phase: StopRequests.Phase) -> Signals {
     var ends: [Int32] = [-1, -1]
     // Without descriptors left there is nothing else to be done either.
     guard pipe(&ends) == 0 else { fatalError("no pipe for signals") }
@@ -45,8 +46,20 @@ struct Signals {
     wakeupWriter = ends[1]
     // Globals are made at their first use, which must not be in the handler.
     pendingSignals.store(0, ordering: .relaxed)
+    stopRequests.store(StopRequests(phase).word, ordering: .sequentiallyConsistent)
     handle(signals) { number in
       let code = errno
+      if number == SIGTERM || number == SIGINT {
+        switch stopDecision() {
+        case .stop, .skipDelay: break
+        case .ignore:
+          errno = code
+          return
+        // With the status that shells report (130, 143). The system's default action would not end
+        // the first process of a container.
+        case .end: _exit(128 + number)
+        }
+      }
       pendingSignals.bitwiseOr(1 << UInt32(number), ordering: .sequentiallyConsistent)
       var byte: UInt8 = 0
       _ = write(wakeupWriter, &byte, 1)
@@ -61,10 +74,9 @@ struct Signals {
     return Signals(reader: ends[0])
   }
 
-  /// Lets signals end the process from now on, with the status by which shells say so (130, 143). Not
-  /// by the system's own action, which it does not take where the process is the first of a container.
-  static func endProcess(at signals: [Signal]) {
-    handle(signals) { _exit(128 + $0) }
+  /// Changes what the next signal to stop means.
+  func enter(_ phase: StopRequests.Phase) {
+    updateStopRequests { $0.phase = phase }
   }
 
   private static func handle(_ signals: [Signal], by handler: @convention(c) (Int32) -> Void) {
@@ -94,7 +106,7 @@ struct Signals {
     }
   }
 
-  /// Waits for one that asks to stop, so many seconds at most.
+  /// Waits for a signal to stop, at most `seconds`.
   func waitForStop(atMost seconds: Double) {
     var rest = seconds
     while rest > 0, !isStopPending {
@@ -114,5 +126,30 @@ struct Signals {
 /// A bit for each signal that has come and was not taken.
 private let pendingSignals = Atomic<UInt32>(0)
 
+/// The `StopRequests` that the handler uses.
+private let stopRequests = Atomic<UInt64>(0)
+
 /// Where the handler writes. Set once, before the handler is there.
 nonisolated(unsafe) private var wakeupWriter: Int32 = -1
+
+/// Called by the signal handler: it must neither lock nor allocate.
+private func stopDecision() -> StopRequests.Decision {
+  var now = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &now)
+  let milliseconds = UInt64(now.tv_sec) * 1000 + UInt64(now.tv_nsec) / 1_000_000
+  var decision = StopRequests.Decision.ignore
+  updateStopRequests { decision = $0.receive(at: milliseconds) }
+  return decision
+}
+
+private func updateStopRequests(_ change: (inout StopRequests) -> Void) {
+  var old = stopRequests.load(ordering: .sequentiallyConsistent)
+  while true {
+    var requests = StopRequests(word: old)
+    change(&requests)
+    let (isDone, now) = stopRequests.compareExchange(
+      expected: old, desired: requests.word, ordering: .sequentiallyConsistent)
+    if isDone { return }
+    old = now
+  }
+}

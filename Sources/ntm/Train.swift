@@ -44,7 +44,7 @@ struct Train: ParsableCommand {
   @OptionGroup(title: "Run") var runSettings: RunSettings
 
   func run() throws {
-    let signals = Signals.caught([.interrupt, .terminate])
+    let signals = Signals.caught([.interrupt, .terminate], .noting)
     let files = RunFiles(model: try outputPath())
     let trainer = try resume ? resumed(files) : begun(files)
     var progress = ProgressBar(trainer)

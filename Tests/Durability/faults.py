@@ -37,11 +37,12 @@ class FaultTest(unittest.TestCase):
         self.control = self.folder / "control"
         self.random = random.Random(7)
 
-    def serve(self, durability: str = "always", file: Path | None = None) -> Server:
+    def serve(self, durability: str = "always", file: Path | None = None,
+              options: list[str] | None = None) -> Server:
         """A server whose writing fails when `fail` says so. It has to end well."""
         server = Server(
             "--store", f"sqlite:{file or self.file}", "--durability", durability,
-            log=self.folder / "server.log",
+            *(options or []), log=self.folder / "server.log",
             env={"LD_PRELOAD": str(self.library), "NTM_FAULT_PATH": "sessions.sqlite",
                  "NTM_FAULT_CONTROL": str(self.control)})
         server.start()

@@ -96,6 +96,67 @@ class FailingDisk(FaultTest):
         for session, inputs in taken.items():
             self.expect_state(server, session, inputs)
 
+    def test_a_stop_with_a_full_disk_reports_the_loss(self) -> None:
+        for durability, status in [("everysec", 1), ("none", 1), ("always", 0)]:
+            with self.subTest(durability):
+                self.setUp()
+                server = self.serve(durability)
+                session = self.make(server)
+                time.sleep(1.2)
+                self.fail_by("write ENOSPC")
+                self.step(server, session, random_input(self.random))
+                self.assertEqual(server.stop(), status, server.log.read_text())
+                if status:
+                    self.assertIn(f"the newest changes of session {session} are lost",
+                                  server.log.read_text())
+
+    def test_a_disk_that_hangs(self) -> None:
+        for durability in ["always", "everysec"]:
+            with self.subTest(durability):
+                self.setUp()
+                server = self.serve(durability)
+                self.hang(server, 504 if durability == "always" else 200)
+
+    def hang(self, server: Server, status: int) -> None:
+        session = self.make(server)
+        inputs = self.steps(server, session, 3)
+        time.sleep(1.2)
+        self.fail_by("fsync HANG")
+        # With everysec, this one is acknowledged before the commit is seen to hang.
+        inputs += [random_input(self.random)]
+        first = self.step(server, session, inputs[-1])
+        self.assertEqual((first.status, first.json()["step"]), (status, 4))
+        time.sleep(0.6)
+        if status == 200:
+            inputs += [random_input(self.random)]
+            begin = time.monotonic()
+            reply = self.step(server, session, inputs[-1])
+            self.assertEqual((reply.status, reply.json()["step"]), (200, 5))
+            self.assertLess(time.monotonic() - begin, 20, "not answered within the limit")
+        for path in ["", f"/{session}", f"/{session}/memory", f"/{session}/state"]:
+            self.assertEqual(server.request("GET", f"/sessions{path}").status, 200)
+        end = time.monotonic() + 20
+        while (reply := self.step(server, session, value := random_input(self.random))).status != 503:
+            inputs.append(value)
+            self.assertLess(time.monotonic(), end, "changes are not refused")
+        self.expect_unavailable(reply)
+        self.fail_by("")
+        value = random_input(self.random)
+        self.until_saved(server, session, value)
+        inputs += [value]
+        time.sleep(1.2)
+        self.crash(server)
+        self.expect_state(server, session, inputs)
+
+    def test_a_server_whose_disk_hangs_stops(self) -> None:
+        server = self.serve("everysec", options=["--drain-timeout", "1s"])
+        session = self.make(server)
+        time.sleep(1.2)
+        self.fail_by("fsync HANG")
+        self.step(server, session, random_input(self.random))
+        self.assertEqual(server.stop(), 1, server.log.read_text())
+        self.assertIn("the store does not answer", server.log.read_text())
+
     def test_another_process_that_holds_the_database(self) -> None:
         server = self.serve()
         session = self.make(server)

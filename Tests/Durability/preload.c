@@ -2,6 +2,7 @@
  *
  * NTM_FAULT_PATH is a part of the path of the files that are meant, NTM_FAULT_CONTROL a file that says
  * what fails: nothing where it is missing or empty, else "write ENOSPC", "write EIO" or "fsync EIO".
+ * "fsync HANG" blocks such calls until the file says something else.
  *
  * With NTM_FAULT_THREADS no thread can be started, after as many as it says.
  */
@@ -29,6 +30,8 @@ static int is_meant(int descriptor) {
   return strstr(path, part) != NULL;
 }
 
+#define HANG (-1)
+
 /* The error that a call of this kind gets now; 0 for none. */
 static int fault(const char *kind, int descriptor) {
   const char *control = getenv("NTM_FAULT_CONTROL");
@@ -39,12 +42,14 @@ static int fault(const char *kind, int descriptor) {
   ssize_t length = syscall(SYS_read, file, text, sizeof text - 1);
   close(file);
   if (length <= 0 || sscanf(text, "%15s %15s", name, error) != 2 || strcmp(name, kind)) return 0;
+  if (!strcmp(error, "HANG")) return HANG;
   return strcmp(error, "ENOSPC") ? EIO : ENOSPC;
 }
 
 #define FAIL(kind, descriptor)             \
   do {                                     \
-    int code = fault(kind, descriptor);    \
+    int code;                              \
+    while ((code = fault(kind, descriptor)) == HANG) usleep(10000); \
     if (code) {                            \
       errno = code;                        \
       return -1;                           \

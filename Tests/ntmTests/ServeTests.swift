@@ -138,7 +138,8 @@ struct ServeTests {
     #expect(ending.errors.contains("stopped\n"))
   }
 
-  /// A request that never ends holds the server up; a second signal does not wait for it.
+  /// A request that never ends delays the stop; a second signal does not wait for it. Signals within
+  /// half a second of the first are ignored, so the test repeats the second one.
   @Test(arguments: [(SIGTERM, 143), (SIGINT, 130)] as [(Int32, Int32)])
   func aSecondSignalEndsItAtOnce(_ signal: Int32, _ status: Int32) throws {
     let server = try Server(["--drain-timeout", "1h"])
@@ -147,11 +148,47 @@ struct ServeTests {
     try server.process.wait(for: "notice") {
       server.process.errors.contains("stopping: SIGTERM\n") ? () : nil
     }
-    server.process.signal(signal)
+    try server.process.wait(for: "end") {
+      server.process.signal(signal)
+      return server.process.isRunning ? nil : ()
+    }
     let ending = try server.process.waitForEnd()
     #expect(ending.status == status)
     #expect(!ending.errors.contains("stopped"))
     withExtendedLifetime(request) {}
+  }
+
+  /// As coreutils' `timeout` sends them.
+  @Test func twoSignalsAtOnceAreOneRequest() throws {
+    let server = try Server()
+    var request: PartialRequest? = try PartialRequest(port: server.port)
+    for signal in [SIGTERM, SIGTERM, SIGINT] { server.process.signal(signal) }
+    try server.process.wait(for: "notice") {
+      server.process.errors.contains(/stopping: SIG(TERM|INT)\n/) ? () : nil
+    }
+    withExtendedLifetime(request) {}
+    request = nil
+    let ending = try server.process.waitForEnd()
+    #expect(ending.status == 0)
+    #expect(ending.errors.contains("stopped\n"))
+  }
+
+  /// Opening a FIFO blocks until somebody opens its other end.
+  @Test(arguments: [(SIGTERM, 143), (SIGINT, 130)] as [(Int32, Int32)])
+  func aSignalEndsAServerThatHasNotStarted(_ signal: Int32, _ status: Int32) throws {
+    let folder = try TemporaryFolder()
+    try folder.copyModel()
+    try folder.write("broken.safetensors", "garbage")
+    let fifo = folder.file("store")
+    try #require(mkfifo(fifo, 0o600) == 0)
+    let process = try Executable([
+      "serve", "--models", folder.path, "--skip-bad-models", "--port", "0",
+      "--store", "sqlite:\(fifo)",
+    ])
+    // The models are loaded after the signals are caught and before the store is opened.
+    try process.wait(for: "models") { process.errors.contains("refused") ? () : nil }
+    process.signal(signal)
+    #expect(try process.waitForEnd().status == status)
   }
 
   // MARK: Logging

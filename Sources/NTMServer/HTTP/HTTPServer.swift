@@ -230,7 +230,7 @@ extension HTTPServer.Options {
 
 extension Duration {
   /// At least 0, at most some centuries.
-  fileprivate var wholeNanoseconds: UInt64 {
+  var wholeNanoseconds: UInt64 {
     let (seconds, attoseconds) = components
     guard seconds >= 0, attoseconds >= 0 else { return 0 }
     return min(UInt64(seconds), 1 << 32) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)

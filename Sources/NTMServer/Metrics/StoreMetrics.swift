@@ -6,6 +6,7 @@ final class StoreMetrics: Sendable {
   private let commitNanoseconds = Atomic<UInt64>(0)
   private let changes = Atomic(0)
   private let failures = Atomic(0)
+  private let rejections = Atomic(0)
   private let loads = Atomic(0)
   private let departures = Atomic(0)
   private let damaged = Atomic(0)
@@ -16,6 +17,7 @@ final class StoreMetrics: Sendable {
     commitNanoseconds.add(nanoseconds, ordering: .relaxed)
   }
 
+  func rejected() { rejections.add(1, ordering: .relaxed) }
   func failed() { failures.add(1, ordering: .relaxed) }
   func loaded() { loads.add(1, ordering: .relaxed) }
   func movedOut() { departures.add(1, ordering: .relaxed) }
@@ -35,6 +37,11 @@ final class StoreMetrics: Sendable {
       ),
       (
         "ntm_store_failures_total", "Commits that failed.", failures.load(ordering: .relaxed)
+      ),
+      (
+        "ntm_store_rejected_total",
+        "Sessions' changes that the store rejected while it accepted others.",
+        rejections.load(ordering: .relaxed)
       ),
       (
         "ntm_sessions_loaded_total", "Sessions that came from the store into memory.",

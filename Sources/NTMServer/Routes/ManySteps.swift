@@ -59,8 +59,8 @@ extension ManySteps {
       let body: [UInt8]
       /// Whether an earlier server has taken the step for this request.
       var isReplayed = false
-      /// The session that was changed, and when.
-      var change: (session: Session, epoch: Unsaved.Epoch)?
+      /// The session that was changed, when, and its step after that.
+      var change: (session: Session, epoch: Unsaved.Epoch, step: Int?)?
     }
 
     init(_ steps: ManySteps, _ claim: KeyClaim?) {
@@ -98,13 +98,14 @@ extension ManySteps {
         let applied = AppliedSteps(session.id, step: content.step)
         content.change.replies.append(claim.reply(response, applied, part: index))
       }
-      return Session.Answer(response, content.epoch)
+      return Session.Answer(response, content.epoch, step: content.step)
     }
 
     mutating func add(_ answer: Result<Session.Answer, Problem>, of session: Session) {
       switch answer {
       case .success(let answer):
-        results.append(Part(body: answer.response.body, change: (session, answer.epoch)))
+        results.append(
+          Part(body: answer.response.body, change: (session, answer.epoch, answer.step)))
       case .failure(let problem): add(problem)
       }
     }
@@ -126,8 +127,8 @@ extension ManySteps {
       return progress.response
     }
 
-    /// Answers, and has the whole reply kept in place of its parts.
-    private func answer(_ completion: HTTPCompletion) {
+    /// Has the whole reply kept in place of its parts.
+    private func keep() -> HTTPResponse {
       var response = response
       if let claim {
         let applied = results.indices.filter {
@@ -139,27 +140,87 @@ extension ManySteps {
         }
         if results.allSatisfy(\.isReplayed) { response.headers.append(HTTPResponse.replayedHeader) }
       }
-      completion.finish(response)
+      return response
     }
 
-    /// Answers when all steps are saved. One that could not be was not taken.
+    /// Answers when the outcome of each step is known, or has been waited for long enough. A step that
+    /// was withdrawn has a problem in place of its result, and so has one whose outcome is not known.
     func finish(_ completion: HTTPCompletion) {
       let changes = results.enumerated().compactMap { index, result in
-        result.change.map { (index: index, session: $0.session, epoch: $0.epoch) }
+        result.change.map { (index: index, change: $0) }
       }
-      guard !changes.isEmpty else { return answer(completion) }
-      let pending = Monitor((left: changes.count, progress: self))
-      for (index, session, epoch) in changes {
-        session.whenSaved(epoch) { problem in
-          let done = pending.withLock { pending -> Progress? in
-            if let problem {
-              pending.progress.results[index] = Part(body: steps.body(of: problem))
-            }
-            pending.left -= 1
-            return pending.left == 0 ? pending.progress : nil
+      guard !changes.isEmpty else { return completion.finish(keep()) }
+      let pending = Monitor(Pending(progress: self, count: changes.count))
+      for (index, change) in changes {
+        change.session.whenSaved(change.epoch) { outcome in
+          let ended = pending.withLock {
+            $0.note(outcome, of: index, change.session.id, change.step)
           }
-          if let done { done.answer(completion) }
+          switch ended {
+          case .nothing: break
+          case .all(let progress): completion.finish(progress.keep())
+          case .answers(let progress):
+            claim?.hold()
+            completion.finish(progress.response)
+          case .settlements(let progress): claim?.settle(progress.keep())
+          }
         }
+      }
+    }
+
+    /// The steps whose outcome is not known yet.
+    private struct Pending {
+      /// With the final results.
+      var progress: Progress
+      /// Problems that are answered in place of results that are not final.
+      var unconfirmed: [Int: [UInt8]] = [:]
+      /// Steps that have neither an outcome nor waited long enough.
+      var waiting: Int
+      /// Steps that have no final outcome.
+      var unsettled: Int
+
+      init(progress: Progress, count: Int) {
+        self.progress = progress
+        waiting = count
+        unsettled = count
+      }
+
+      enum Ended {
+        case nothing
+        /// All outcomes are known, and the request is not answered yet.
+        case all(Progress)
+        /// The request is to be answered, and some outcomes are not known.
+        case answers(Progress)
+        /// All outcomes are known, and the request was answered before.
+        case settlements(Progress)
+      }
+
+      mutating func note(
+        _ outcome: SaveOutcome, of index: Int, _ session: String, _ step: Int?
+      ) -> Ended {
+        switch outcome {
+        case .saved, .kept: unsettled -= 1
+        case .withdrawn(let problem):
+          unsettled -= 1
+          progress.results[index] = Part(body: progress.steps.body(of: problem))
+        case .overdue:
+          unconfirmed[index] = progress.steps.body(of: .unconfirmed(session, step: step))
+        case .settled(let isSaved):
+          unsettled -= 1
+          unconfirmed[index] = nil
+          if !isSaved {
+            progress.results[index] = Part(body: progress.steps.body(of: .notSaved(nil)))
+          }
+        }
+        if case .settled = outcome {
+          return unsettled == 0 && waiting == 0 ? .settlements(progress) : .nothing
+        }
+        waiting -= 1
+        guard waiting == 0 else { return .nothing }
+        guard unsettled > 0 else { return .all(progress) }
+        var answered = progress
+        for (index, body) in unconfirmed { answered.results[index] = Part(body: body) }
+        return .answers(answered)
       }
     }
   }

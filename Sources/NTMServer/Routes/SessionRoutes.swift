@@ -58,7 +58,8 @@ struct SessionRoutes: Sendable {
       reply: claim.map { claim in
         { claim.reply(created($0), AppliedSteps($0.id, step: $0.step)) }
       })
-    return session.acknowledged(Session.Answer(created(session), .first))
+    return session.acknowledged(
+      Session.Answer(created(session), .first, step: session.step), claim)
   }
 
   private func created(_ session: Session) -> HTTPResponse {
@@ -112,11 +113,12 @@ struct SessionRoutes: Sendable {
   // MARK: One session
 
   private func delete(_ context: Router.Context) throws(Problem) -> HTTPOutcome {
-    switch try sessions.look(for: context.parameter(0)) {
+    let found = try sessions.look(for: context.parameter(0))
+    try sessions.journal.checkWritable()
+    switch found {
     case .session(let session): return try session.delete()
     case .record(let record):
-      try sessions.discard(record, SessionEnding(reason: .deleted, at: .now))
-      return .respond(HTTPResponse(status: 204))
+      return sessions.delete(record, answering: HTTPResponse(status: 204))
     }
   }
 

@@ -25,8 +25,8 @@ struct StepRoute: Sendable {
     let body = request.body
     guard body.count <= Router.smallBody else {
       // On a worker already.
-      return later(
-        try read(body, form, fields, for: session.model).0, form, session, context.claim)
+      let (steps, _) = try read(body, form, fields, for: session.model)
+      return repeated(steps, form, session) ?? later(steps, form, session, context.claim)
     }
     // All threads that step the model would count the same references to it. The session has it.
     let outcome = Unmanaged.passUnretained(session.model)._withUnsafeGuaranteedRef { model in
@@ -50,6 +50,7 @@ struct StepRoute: Sendable {
     let room = try model.takeRoom()
     defer { model.putBack(room) }
     let (steps, largestResult) = try read(body, form, fields, for: model, reusing: room.takeInput())
+    if let repeated = repeated(steps, form, session) { return repeated }
     if model.isCheap(
       steps: steps.inputs.count, resultBytes: largestResult + session.events.stepCost),
       let outcome = try session.runIfFree(
@@ -68,10 +69,25 @@ struct StepRoute: Sendable {
   private func later(
     _ steps: StepRequest, _ form: MediaType, _ session: Session, _ claim: KeyClaim?
   ) -> HTTPOutcome {
-    .later { completion in
+    if let repeated = repeated(steps, form, session) { return repeated }
+    return .later { completion in
       session.answer(completion, .change, claim) { content throws(Problem) in
         try apply(steps, form, to: session, &content)
       }
+    }
+  }
+
+  /// While nothing can be saved, the reply to the last numbered steps is still given again.
+  ///
+  /// - Returns: nil if the store works, or if the steps have no number
+  private func repeated(
+    _ steps: StepRequest, _ form: MediaType, _ session: Session
+  ) -> HTTPOutcome? {
+    guard session.journal.isFailing, let firstStep = steps.firstStep else { return nil }
+    return session.repeated { content throws(Problem) in
+      if let reply = try content.replay(firstStep, steps.fingerprint(form), form) { return reply }
+      try session.journal.checkWritable()
+      throw .notSaved(nil)
     }
   }
 

@@ -79,6 +79,8 @@ final class StepStream: @unchecked Sendable {
     let steps: Int
     /// When these were taken.
     let epoch: Unsaved.Epoch
+    /// The session's step after them.
+    let step: Int
     let isLast: Bool
     let problem: Problem?
   }
@@ -103,9 +105,13 @@ final class StepStream: @unchecked Sendable {
     repeat {
       let chunk = chunk(turn)
       guard !session.journal.mustWait else {
-        return session.whenSaved(chunk.epoch) { problem in
-          let chunk = problem.map { self.takenBack(chunk, $0) } ?? chunk
-          if self.send(chunk, stream) { self.goOn(stream) }
+        return session.whenSaved(chunk.epoch) { outcome in
+          switch outcome {
+          case .saved, .kept: if self.send(chunk, stream) { self.goOn(stream) }
+          case .withdrawn(let problem): _ = self.send(self.takenBack(chunk, problem), stream)
+          case .overdue: _ = self.send(self.unconfirmed(chunk), stream)
+          case .settled: break
+          }
         }
       }
       guard send(chunk, stream) else { return }
@@ -135,7 +141,16 @@ final class StepStream: @unchecked Sendable {
   private func takenBack(_ chunk: Chunk, _ problem: Problem) -> Chunk {
     applied -= chunk.steps
     return Chunk(
-      bytes: text(of: problem), steps: 0, epoch: chunk.epoch, isLast: true, problem: problem)
+      bytes: text(of: problem), steps: 0, epoch: chunk.epoch, step: chunk.step, isLast: true,
+      problem: problem)
+  }
+
+  /// Results whose steps are applied, but not saved in time: the stream ends with them.
+  private func unconfirmed(_ chunk: Chunk) -> Chunk {
+    let problem = Problem.unconfirmed(session.id, step: chunk.step)
+    return Chunk(
+      bytes: chunk.bytes + text(of: problem), steps: chunk.steps, epoch: chunk.epoch,
+      step: chunk.step, isLast: true, problem: problem)
   }
 
   private func finish(_ stream: HTTPBodyStream, _ chunk: Chunk) {
@@ -156,9 +171,11 @@ final class StepStream: @unchecked Sendable {
     var bytes: [UInt8] = []
     let before = applied
     var epoch = Unsaved.Epoch.first
+    var step = session.step
     do throws(Problem) {
       let isLast = try turn.use { content throws(Problem) in
         epoch = content.epoch
+        defer { step = content.step }
         return try session.model.withRoom { room throws(Problem) in
           room.text.removeAll()
           // Also of the steps before a refused one.
@@ -167,11 +184,12 @@ final class StepStream: @unchecked Sendable {
         }
       }
       return Chunk(
-        bytes: bytes, steps: applied - before, epoch: epoch, isLast: isLast, problem: nil)
+        bytes: bytes, steps: applied - before, epoch: epoch, step: step, isLast: isLast,
+        problem: nil)
     } catch {
       return Chunk(
-        bytes: bytes + text(of: error), steps: applied - before, epoch: epoch, isLast: true,
-        problem: error)
+        bytes: bytes + text(of: error), steps: applied - before, epoch: epoch, step: step,
+        isLast: true, problem: error)
     }
   }
 

@@ -93,8 +93,11 @@ final class IdempotencyStore: Sendable {
       }
       return .respond(response)
     case .first(let id, let number, let parts):
-      return try run(
-        KeyClaim(id, fingerprint, arrival: age, parts: parts), number, handle)
+      let claim = KeyClaim(id, fingerprint, arrival: age, parts: parts) { claim, response in
+        let kept = response.flatMap { (200..<300).contains($0.status) ? $0 : nil }
+        self.table.withLock { $0.finish(claim.id, number, kept, claim.applied) }
+      }
+      return try run(claim, handle)
     case .running, .different, .forgotten, .full: throw refusal(key, arrival)
     }
   }
@@ -121,29 +124,29 @@ final class IdempotencyStore: Sendable {
   }
 
   private func run(
-    _ claim: KeyClaim, _ number: Int, _ handle: (KeyClaim) throws(Problem) -> HTTPOutcome
+    _ claim: KeyClaim, _ handle: (KeyClaim) throws(Problem) -> HTTPOutcome
   ) throws(Problem) -> HTTPOutcome {
     let outcome: HTTPOutcome
     do throws(Problem) {
       outcome = try handle(claim)
     } catch {
-      finish(claim, number, nil)
+      claim.answered(nil)
       throw error
     }
     switch outcome {
     case .respond(let response):
-      finish(claim, number, response)
+      claim.answered(response)
       return outcome
     case .offload(let work):
       // What the transport gives up before it is begun was not carried out.
-      let pending = Pending { self.finish(claim, number, $0) }
+      let pending = Pending { claim.answered($0) }
       return .offload {
         let response = work()
         pending.finish(response)
         return response
       }
     case .later(let start):
-      let pending = Pending { self.finish(claim, number, $0) }
+      let pending = Pending { claim.answered($0) }
       return .later { completion in
         start(
           completion.observed { reply in
@@ -152,14 +155,9 @@ final class IdempotencyStore: Sendable {
       }
     case .stream:
       // A stream is not kept, so it can't be given again.
-      finish(claim, number, nil)
+      claim.answered(nil)
       return outcome
     }
-  }
-
-  private func finish(_ claim: KeyClaim, _ number: Int, _ response: HTTPResponse?) {
-    let kept = response.flatMap { (200..<300).contains($0.status) ? $0 : nil }
-    table.withLock { $0.finish(claim.id, number, kept, claim.applied) }
   }
 
   /// Tells the store once how a request ended: with a reply, or by being dropped.

@@ -87,15 +87,48 @@ final class KeyClaim: Sendable {
   private struct Changes {
     var whole: AppliedSteps?
     var parts: [Int: AppliedSteps] = [:]
+    var outcome = Outcome.known
   }
 
+  /// Whether the reply to the request says how it ended.
+  private enum Outcome {
+    case known
+    /// The reply says that the outcome is not known yet.
+    case held
+    /// It became known after the reply.
+    case settled
+  }
+
+  /// Notes how the request ended.
+  private let end: @Sendable (KeyClaim, HTTPResponse?) -> Void
+
   init(
-    _ id: KeyID, _ fingerprint: Fingerprint, arrival: Int64, parts: [Int: KeyedReply] = [:]
+    _ id: KeyID, _ fingerprint: Fingerprint, arrival: Int64, parts: [Int: KeyedReply] = [:],
+    end: @escaping @Sendable (KeyClaim, HTTPResponse?) -> Void = { _, _ in }
   ) {
     self.id = id
     self.fingerprint = fingerprint
     self.arrival = arrival
     self.parts = parts
+    self.end = end
+  }
+
+  /// Keeps the key in use (409) beyond the reply to its request, until `settle`: the reply says that
+  /// the outcome is not known yet.
+  func hold() { changes.withLock { $0.outcome = .held } }
+
+  /// Gives a held key the reply that repeats of its request get, or frees it.
+  ///
+  /// - Parameter response: nil if the request changed nothing
+  func settle(_ response: HTTPResponse?) {
+    changes.withLock { $0.outcome = .settled }
+    end(self, response)
+  }
+
+  /// The request was answered.
+  func answered(_ response: HTTPResponse?) {
+    guard changes.withLock({ $0.outcome == .known }) else { return }
+    end(self, response)
   }
 
   /// What the request has changed.

@@ -39,7 +39,9 @@ struct Problem: Error, Equatable {
     case tooMuch = "too-much"
     case internalError = "internal-error"
     case damagedSession = "damaged-session"
+    case changeRejected = "change-rejected"
     case storeUnavailable = "store-unavailable"
+    case saveUnconfirmed = "save-unconfirmed"
     case modelNotServed = "model-not-served"
     case limitReached = "limit-reached"
     case stopping
@@ -65,7 +67,9 @@ struct Problem: Error, Equatable {
       case .noDefaultModel, .wrongSize, .notFinite, .tooMuch, .keyReused, .damagedState, .badModel,
         .keepAlive:
         422
-      case .internalError, .damagedSession: 500
+      case .internalError, .damagedSession, .changeRejected: 500
+      // 503 means that nothing was changed.
+      case .saveUnconfirmed: 504
       case .limitReached, .stopping, .overloaded, .storeUnavailable, .modelNotServed:
         503
       }
@@ -105,6 +109,8 @@ struct Problem: Error, Equatable {
       case .internalError: "The server failed"
       case .damagedSession: "The session is damaged"
       case .modelNotServed: "The session's model is not served"
+      case .changeRejected: "The store rejects the change"
+      case .saveUnconfirmed: "The change is applied, but not saved yet"
       case .storeUnavailable: "The store of sessions can't be used"
       case .limitReached: "A limit is reached"
       case .stopping: "The server is stopping"

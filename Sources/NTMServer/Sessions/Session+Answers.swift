@@ -15,7 +15,9 @@ extension Session {
     _ purpose: Turns.Purpose = .change, on place: Place = .loop, _ claim: KeyClaim? = nil,
     _ work: @escaping @Sendable (inout Content) throws(Problem) -> HTTPResponse
   ) throws(Problem) -> HTTPOutcome {
-    if case .loop = place, let outcome = try runIfFree(purpose, claim, work) { return outcome }
+    if case .loop = place, let answer = try answerIfFree(purpose, claim, work) {
+      return purpose == .look ? shown(answer, work) : acknowledged(answer, claim)
+    }
     return .later { self.answer($0, purpose, claim, work) }
   }
 
@@ -25,11 +27,17 @@ extension Session {
     _ purpose: Turns.Purpose, _ claim: KeyClaim?,
     _ work: (inout Content) throws(Problem) -> HTTPResponse
   ) throws(Problem) -> HTTPOutcome? {
-    let answer = try useIfFree(purpose) { content throws(Problem) in
+    guard let answer = try answerIfFree(purpose, claim, work) else { return nil }
+    return acknowledged(answer, claim)
+  }
+
+  private func answerIfFree(
+    _ purpose: Turns.Purpose, _ claim: KeyClaim?,
+    _ work: (inout Content) throws(Problem) -> HTTPResponse
+  ) throws(Problem) -> Answer? {
+    try useIfFree(purpose) { content throws(Problem) in
       keep(claim, try work(&content), &content)
     }
-    guard let answer else { return nil }
-    return acknowledged(answer)
   }
 
   /// As `run` with `.look`, by work that makes another session, whose answer waits for that.
@@ -56,11 +64,14 @@ extension Session {
       try whenFree(purpose) { turn in
         completion.perform(isAdmitted: turn.hasWaited) {
           completion.refusing { () throws(Problem) in
-            self.acknowledge(
-              completion,
-              try turn.use { content throws(Problem) in
-                self.keep(claim, try work(&content), &content)
-              })
+            let answer = try turn.use { content throws(Problem) in
+              self.keep(claim, try work(&content), &content)
+            }
+            if purpose == .look {
+              self.show(completion, answer, work)
+            } else {
+              self.acknowledge(completion, answer, claim)
+            }
           }
         }
       }
@@ -73,13 +84,14 @@ extension Session {
   ) throws(Problem) -> HTTPOutcome {
     if turns.withLock({ $0.take(.look) }) {
       defer { passTurn() }
-      return acknowledged(Answer(response, try end(.deleted)))
+      return acknowledged(Answer(response, try end(.deleted), step: nil), nil)
     }
     return .later { completion in
       completion.refusing { () throws(Problem) in
         try self.whenFree(.look) { _ in
           completion.refusing { () throws(Problem) in
-            self.acknowledge(completion, Answer(response, try self.end(.deleted)))
+            self.acknowledge(
+              completion, Answer(response, try self.end(.deleted), step: nil), nil)
           }
         }
       }
@@ -93,7 +105,7 @@ extension Session {
     if let claim {
       content.change.replies.append(claim.reply(response, AppliedSteps(id, step: content.step)))
     }
-    return Answer(response, content.epoch)
+    return Answer(response, content.epoch, step: content.step)
   }
 
   // MARK: Acknowledgement
@@ -102,30 +114,91 @@ extension Session {
   struct Answer: Sendable {
     let response: HTTPResponse
     let epoch: Unsaved.Epoch
+    /// The session's step after the change; nil if it has ended.
+    let step: Int?
 
-    init(_ response: HTTPResponse, _ epoch: Unsaved.Epoch) {
+    init(_ response: HTTPResponse, _ epoch: Unsaved.Epoch, step: Int?) {
       self.response = response
       self.epoch = epoch
+      self.step = step
     }
   }
 
-  /// Answers at once, or when what has changed is saved.
-  func acknowledged(_ answer: consuming Answer) -> HTTPOutcome {
+  /// Answers at once, or when the outcome of the change is known: see `SaveOutcome`.
+  func acknowledged(_ answer: consuming Answer, _ claim: KeyClaim?) -> HTTPOutcome {
     guard journal.mustWait else { return .respond(answer.response) }
     let answer = consume answer
-    return .later { self.acknowledge($0, answer) }
+    return .later { self.acknowledge($0, answer, claim) }
   }
 
-  func acknowledge(_ completion: HTTPCompletion, _ answer: Answer) {
-    whenSaved(answer.epoch) { completion.finish($0?.response ?? answer.response) }
+  func acknowledge(_ completion: HTTPCompletion, _ answer: Answer, _ claim: KeyClaim?) {
+    whenSaved(answer.epoch) { outcome in
+      switch outcome {
+      case .saved, .kept: completion.finish(answer.response)
+      case .withdrawn(let problem): completion.finish(problem.response)
+      case .overdue:
+        claim?.hold()
+        completion.finish(Problem.unconfirmed(self.id, step: answer.step).response)
+      case .settled(let isSaved): claim?.settle(isSaved ? answer.response : nil)
+      }
+    }
   }
 
-  /// Calls `then` when what has changed up to now may be told of, with a problem where it was taken
-  /// back.
+  /// Reports the outcome of all changes up to now.
   ///
-  /// - Parameter epoch: when it was changed
-  func whenSaved(_ epoch: Unsaved.Epoch, _ then: @escaping @Sendable (Problem?) -> Void) {
-    guard journal.mustWait else { return then(nil) }
-    journal.whenSaved(self, epoch, then)
+  /// - Parameter epoch: in which they were made
+  func whenSaved(_ epoch: Unsaved.Epoch, _ report: @escaping @Sendable (SaveOutcome) -> Void) {
+    guard journal.mustWait else { return report(.saved) }
+    journal.whenSaved(self, epoch, report)
+  }
+
+  // MARK: Reads
+
+  private func shown(
+    _ answer: Answer, _ work: @escaping @Sendable (inout Content) throws(Problem) -> HTTPResponse
+  ) -> HTTPOutcome {
+    guard journal.readsWait else { return .respond(answer.response) }
+    return .later { self.show($0, answer, work) }
+  }
+
+  /// Answers a read. If the changes that it shows are withdrawn, the session is read again.
+  private func show(
+    _ completion: HTTPCompletion, _ answer: Answer,
+    _ work: @escaping @Sendable (inout Content) throws(Problem) -> HTTPResponse
+  ) {
+    guard journal.readsWait else { return completion.finish(answer.response) }
+    journal.whenSaved(self, answer.epoch) { outcome in
+      switch outcome {
+      case .saved, .kept, .overdue: completion.finish(answer.response)
+      case .withdrawn(let problem) where problem.kind == .damagedSession:
+        completion.finish(problem.response)
+      case .withdrawn: self.answer(completion, .look, nil, work)
+      case .settled: break
+      }
+    }
+  }
+
+  // MARK: Repeats
+
+  /// Answers a request again that was carried out before, also while nothing can be saved.
+  ///
+  /// - Parameter work: must change nothing
+  func repeated(
+    _ work: @escaping @Sendable (inout Content) throws(Problem) -> HTTPResponse
+  ) -> HTTPOutcome {
+    .later { completion in
+      completion.refusing { () throws(Problem) in
+        try self.whenFree(.look) { turn in
+          completion.perform(isAdmitted: turn.hasWaited) {
+            completion.refusing { () throws(Problem) in
+              let answer = try turn.use { content throws(Problem) in
+                self.keep(nil, try work(&content), &content)
+              }
+              self.acknowledge(completion, answer, nil)
+            }
+          }
+        }
+      }
+    }
   }
 }

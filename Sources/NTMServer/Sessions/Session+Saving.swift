@@ -5,7 +5,9 @@ extension Session {
   /// A change of it is in the store.
   func saved(_ change: UnsavedChange) {
     let activity = lastActivity
-    for waiter in unsaved.withLock({ $0.saved(at: activity) }) { waiter(nil) }
+    for waiter in unsaved.withLock({ $0.saved(at: activity) }) {
+      waiter.finish(.saved)
+    }
   }
 
   /// Neither this change nor what came after it could be saved: the session is to be again what it is
@@ -15,7 +17,9 @@ extension Session {
     let takeBack = { @Sendable (turn: Turn) in
       self.takeBack()
       then()
-      for waiter in self.unsaved.withLock({ $0.takenBack() }) { waiter(problem) }
+      for waiter in self.unsaved.withLock({ $0.takenBack() }) {
+        waiter.finish(.withdrawn(problem))
+      }
     }
     if case .first = turns.withLock({ $0.take(.stream, orLater: takeBack) }) {
       takeBack(Turn(self, .stream, hasWaited: false))
@@ -32,7 +36,7 @@ extension Session {
         step = unsaved.withLock { $0.storedStep }
         table?.movedOut(self, bytes: bytes, hadEnded: hadEnded)
       } else {
-        let ending = SessionEnding(reason: .deleted, at: .now)
+        let ending = SessionEnding(reason: .lost, at: .now)
         holding.ending = ending
         events.end(.ended(id, ending))
         table?.remove(self, ending, bytes: bytes)
@@ -106,7 +110,7 @@ extension Session {
     if isOld { journal.save(self, UnsavedChange()) }
   }
 
-  /// The store's content of it is damaged.
+  /// The store's content of it is damaged, or does not have its newest changes and can't get them.
   func quarantine(_ reason: String) {
     rollBack(.damaged(id, reason)) { self.table?.quarantine(self.record, reason) }
   }

@@ -2,6 +2,8 @@
 struct SessionEnding: Equatable, Sendable {
   enum Reason: String, CaseIterable {
     case expired, deleted
+    /// Its creation could not be saved.
+    case lost
   }
 
   let reason: Reason
@@ -20,6 +22,7 @@ extension Problem {
       switch ending.reason {
       case .expired: "expired, because nobody used it,"
       case .deleted: "was deleted"
+      case .lost: "could not be saved, and was dropped"
       }
     return Problem(
       .noSuchSession, "session \"\(id)\" \(how) at \(ending.at.text)",

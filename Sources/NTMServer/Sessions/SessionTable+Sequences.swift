@@ -102,15 +102,19 @@ extension SessionTable {
       predecessors.append(found)
     }
     let ending = predecessors
-    session.whenSaved(.first) { problem in
-      if problem == nil {
+    session.whenSaved(.first) { outcome in
+      switch outcome {
+      case .saved, .kept, .settled(isSaved: true):
         for predecessor in ending { self.supersede(predecessor) }
         self.table.withLock { $0.sequences.noteFound(name) }
-      } else if let last = ending.last?.record.id {
+      case .withdrawn, .settled(isSaved: false):
+        guard let last = ending.last?.record.id else { return }
         self.table.withLock { $0.sequences.restore(name, last) }
+      case .overdue: break
       }
     }
-    return session.acknowledged(Session.Answer(response, .first))
+    return session.acknowledged(
+      Session.Answer(response, .first, step: session.step), claim)
   }
 
   /// Ends a session because another one has its name now.
@@ -119,7 +123,7 @@ extension SessionTable {
     case .session(let session): session.supersede()
     case .record(let record):
       // If this fails, the commit of the new session deletes it.
-      _ = discard([(record, SessionEnding(reason: .deleted, at: .now))], isFinal: true)
+      discard(record, SessionEnding(reason: .deleted, at: .now), isFinal: true)
     }
   }
 
@@ -131,9 +135,23 @@ extension SessionTable {
     switch predecessors.last {
     case nil: break
     case .session(let session): return try session.delete(answering: response)
-    case .record(let record): try discard(record, SessionEnding(reason: .deleted, at: .now))
+    case .record(let record): return delete(record, answering: response)
     }
     return .respond(response)
+  }
+
+  /// Ends a session that is in the store only, and answers when the outcome is known.
+  func delete(_ record: SessionRecord, answering response: HTTPResponse) -> HTTPOutcome {
+    .later { completion in
+      self.discard(record, SessionEnding(reason: .deleted, at: .now)) { outcome in
+        switch outcome {
+        case .saved, .kept: completion.finish(response)
+        case .withdrawn(let problem): completion.finish(problem.response)
+        case .overdue: completion.finish(Problem.unconfirmed(record.id, step: nil).response)
+        case .settled: break
+        }
+      }
+    }
   }
 }
 

@@ -76,7 +76,7 @@ extension SessionTable {
     guard let record else { throw .noSession(id) }
     if let expiry = record.expiresAt(since: journal.begin), expiry < journal.clock.now {
       let ending = SessionEnding(reason: .expired, at: journal.clock.wallClock(expiry))
-      try discard(record, ending)
+      discard(record, ending)
       throw .sessionEnded(id, ending)
     }
     if let reason = table.withLock({ $0.damaged[id] }) { return .record(record.damaged(reason)) }
@@ -203,55 +203,78 @@ extension SessionTable {
   // MARK: Ending
 
   /// Ends a session that is in the store only.
-  func discard(_ record: SessionRecord, _ ending: SessionEnding) throws(Problem) {
-    guard discard([(record, ending)]) else {
-      throw .notSaved(nil)
-    }
+  ///
+  /// - Parameters:
+  ///   - isFinal: whether the session ends even if that can't be saved
+  ///   - report: receives the outcome; see `SaveWaiter`
+  func discard(
+    _ record: SessionRecord, _ ending: SessionEnding, isFinal: Bool = false,
+    _ report: @escaping @Sendable (SaveOutcome) -> Void = { _ in }
+  ) {
+    if discard([(record, ending)], isFinal: isFinal, report) == 0 { report(.saved) }
   }
 
-  /// - Parameter isFinal: whether the sessions end even if that can't be saved
-  /// - Returns: whether that was saved; nothing is changed otherwise, unless `isFinal`
-  func discard(
-    _ sessions: [(record: SessionRecord, ending: SessionEnding)], isFinal: Bool = false
-  ) -> Bool {
+  /// Ends sessions now. Those whose end can't be saved are there again.
+  ///
+  /// - Parameter report: receives the outcome of each
+  /// - Returns: how many have ended; others ended before, or are in use and end otherwise
+  private func discard(
+    _ sessions: [(record: SessionRecord, ending: SessionEnding)], isFinal: Bool = false,
+    _ report: @escaping @Sendable (SaveOutcome) -> Void
+  ) -> Int {
     // The models are released without the lock.
     let (gone, models) = table.withLock { table in
-      // A session that is in memory ends there.
       let gone = sessions.filter {
-        table.handle($0.record.id) == nil && table.ended[$0.record.id] == nil
+        let id = $0.record.id
+        return (table.handle(id) == nil || table.damaged[id] != nil) && table.ended[id] == nil
       }
       return (gone, gone.map { record, ending in table.forget(record, ending) })
     }
-    do throws(StoreError) {
-      try journal.store.commit(
-        gone.map {
-          StoredChange(
-            session: $0.record.number, lastActivity: $0.record.lastActivity, isEnded: true)
-        })
-      return true
-    } catch {
-      guard !isFinal else { return false }
-      table.withLock { table in
-        for ((record, ending), model) in zip(gone, models) {
-          table.revive(record, model, ending.reason)
+    journal.discard(
+      zip(gone, models).map { ended, model in
+        let (record, ending) = ended
+        return Discard(
+          StoredChange(session: record.number, lastActivity: ending.at, isEnded: true)
+        ) { outcome in
+          switch outcome {
+          case .withdrawn where !isFinal, .settled(isSaved: false) where !isFinal:
+            self.table.withLock { $0.revive(record, model, ending.reason) }
+          case .saved, .kept, .withdrawn, .overdue, .settled: break
+          }
+          report(outcome)
         }
-      }
-      return false
-    }
+      })
+    return gone.count
   }
 
   /// Ends the sessions of the store that nobody has used for their time.
   func expireStored(_ now: Timestamp) {
-    guard journal.keeps != .nothing, !journal.isFailing else { return }
-    while true {
+    guard journal.keeps != .nothing else { return }
+    while !journal.isFailing {
       let expired = try? journal.store.expired(at: now, since: journal.begin, limit: 1000)
       let endings = (expired ?? []).filter { $0.damage == nil }.compactMap { record in
         record.expiresAt(since: journal.begin).map {
           (record, SessionEnding(reason: .expired, at: journal.clock.wallClock($0)))
         }
       }.filter { record, _ in table.withLock { $0.handle(record.id) == nil } }
-      guard !endings.isEmpty, discard(endings) else { return }
+      guard !endings.isEmpty, discardAndWait(endings) else { return }
     }
+  }
+
+  /// - Returns: whether all ends were saved within a second
+  private func discardAndWait(
+    _ sessions: [(record: SessionRecord, ending: SessionEnding)]
+  ) -> Bool {
+    let saved = Monitor(0)
+    let count = discard(sessions) { outcome in
+      guard case .saved = outcome else { return }
+      saved.withLock { $0 += 1 }
+      saved.broadcast()
+    }
+    guard count > 0 else { return false }
+    journal.hurry()
+    return saved.wait(until: monotonicNanoseconds() + 1_000_000_000) { $0 == count ? true : nil }
+      ?? false
   }
 
   // MARK: The list

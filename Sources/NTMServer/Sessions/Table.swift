@@ -137,6 +137,8 @@ extension SessionTable {
     ) -> ServedModel? {
       count -= 1
       damaged[id] = nil
+      // A damaged session may still be in hand.
+      away[id] = nil
       metrics.ended[ending.reason, default: 0] += 1
       ended.add(id, ending)
       if let sequence { sequences.end(sequence, id) }

@@ -1,13 +1,13 @@
-/// What of a session is not in the store yet, and who waits for it to be.
+/// The changes of a session that are not in the store yet, and the requests that wait for them.
 struct Unsaved: Sendable {
-  typealias Waiter = @Sendable (Problem?) -> Void
-
   /// For the next commit.
   private var change: UnsavedChange?
-  private var waiters: [Waiter] = []
-  /// In the commit that is under way.
+  private var waiters: [SaveWaiter] = []
+  /// In the current commit.
   private var changeUnderWay: UnsavedChange?
-  private var waitersUnderWay: [Waiter] = []
+  private var waitersUnderWay: [SaveWaiter] = []
+  /// Whether the journal looks for waiters that have waited too long.
+  private var isWatched = false
   /// The journal knows that there is something to be written.
   private var isQueued = false
   /// What could not be saved is being taken back; nothing else is noted until it has been, and
@@ -44,6 +44,11 @@ struct Unsaved: Sendable {
     isStored && change == nil && changeUnderWay == nil && !isStale && !isRolledBack
   }
 
+  /// Whether changes would be lost if nothing more was saved. The time of the last use does not count.
+  var isAtRisk: Bool {
+    isStale || [change, changeUnderWay].contains { $0.map { !$0.isEmpty } ?? false }
+  }
+
   /// One that the store has.
   mutating func restored(_ record: SessionRecord) {
     isStored = true
@@ -67,7 +72,7 @@ struct Unsaved: Sendable {
   }
 
   /// - Parameter epoch: of the change that is waited for
-  mutating func wait(_ epoch: Epoch, _ waiter: @escaping Waiter) -> Waiting {
+  mutating func wait(_ epoch: Epoch, _ waiter: SaveWaiter) -> Waiting {
     guard epoch == self.epoch || isRolledBack else { return .rolledBack }
     if isRolledBack || (change != nil && isQueued) {
       waiters.append(waiter)
@@ -78,8 +83,52 @@ struct Unsaved: Sendable {
     return .waiting
   }
 
+  /// Has the journal look for waiters that wait too long.
+  ///
+  /// - Returns: whether it did not do so before
+  mutating func watch() -> Bool {
+    defer { isWatched = true }
+    return !isWatched
+  }
+
+  /// Finds the waiters that have waited since `limit` or longer.
+  ///
+  /// - Parameter isKept: whether a change that is not saved yet stays in memory in any case
+  /// - Returns: calls that answer them, and whether others still wait
+  mutating func overdue(
+    since limit: UInt64, isKept: Bool
+  ) -> (answers: [@Sendable () -> Void], isWaiting: Bool) {
+    var answers: [@Sendable () -> Void] = []
+    let problem = problem
+    let isRolledBack = isRolledBack
+    func answer(_ waiters: inout [SaveWaiter]) {
+      waiters = waiters.compactMap { waiter in
+        guard waiter.since <= limit, !waiter.isOverdue else { return waiter }
+        if isRolledBack {
+          answers.append { waiter.finish(.withdrawn(problem ?? .notSaved(nil))) }
+          return nil
+        }
+        if isKept {
+          answers.append { waiter.finish(.kept) }
+          return nil
+        }
+        answers.append { waiter.reportOverdue() }
+        var waiter = waiter
+        waiter.isOverdue = true
+        return waiter
+      }
+    }
+    answer(&waiters)
+    answer(&waitersUnderWay)
+    isWatched = (waiters + waitersUnderWay).contains { !$0.isOverdue }
+    return (answers, isWatched)
+  }
+
   /// Begins to save.
+  ///
+  /// - Returns: nil if there is nothing to save, or if a commit already has a change of the session
   mutating func take() -> UnsavedChange? {
+    guard changeUnderWay == nil else { return nil }
     isQueued = false
     guard let taken = change else { return nil }
     change = nil
@@ -90,8 +139,8 @@ struct Unsaved: Sendable {
 
   /// It is saved.
   ///
-  /// - Returns: who waited for it
-  mutating func saved(at activity: Timestamp) -> [Waiter] {
+  /// - Returns: the waiters for it
+  mutating func saved(at activity: Timestamp) -> [SaveWaiter] {
     if let step = changeUnderWay?.step { storedStep = step }
     storedActivity = activity
     isStored = true
@@ -101,14 +150,19 @@ struct Unsaved: Sendable {
   }
 
   /// It could not be saved, and is to be tried again.
-  mutating func putBack() {
-    guard var old = changeUnderWay else { return }
+  ///
+  /// - Returns: all waiters
+  mutating func putBack() -> [SaveWaiter] {
+    guard var old = changeUnderWay else { return [] }
     if let change { old.append(change) }
     change = old
     changeUnderWay = nil
-    waiters = waitersUnderWay + waiters
-    waitersUnderWay = []
     isQueued = true
+    defer {
+      waiters = []
+      waitersUnderWay = []
+    }
+    return waitersUnderWay + waiters
   }
 
   /// Neither it nor what came after it will be saved.
@@ -125,8 +179,8 @@ struct Unsaved: Sendable {
 
   /// The session is again what it is in the store.
   ///
-  /// - Returns: who waited
-  mutating func takenBack() -> [Waiter] {
+  /// - Returns: all waiters
+  mutating func takenBack() -> [SaveWaiter] {
     isRolledBack = false
     defer { waiters = [] }
     return waiters

@@ -21,7 +21,7 @@ final class SQLiteSessionStore: SessionStore {
   /// 1000, because pages that many steps change are then copied once.
   private static let checkpointPages = 4000
   /// Seconds to wait for another process that holds the database, such as a backup.
-  private static let patience = 5.0
+  private static let patience = 3.0
 
   /// Opens the file, or makes it.
   ///
@@ -355,6 +355,8 @@ extension StoreError {
         (.failing, "the database can't be written: \(message)\(fileSizeLimitNote)")
       case .SQLITE_BUSY, .SQLITE_LOCKED: (.failing, "another process holds the database")
       case .SQLITE_READONLY: (.failing, "the database can be read, but not written")
+      case .SQLITE_CONSTRAINT, .SQLITE_TOOBIG, .SQLITE_MISMATCH, .SQLITE_RANGE:
+        (.rejected, "the database rejects it: \(message)")
       case .SQLITE_CANTOPEN: (.failing, "the database can't be opened: \(message)")
       default: (.failing, "the database can't be read or written: \(message)")
       }
@@ -372,7 +374,11 @@ extension StoredChange {
         try Self.delete(session, from: db)
       }
     }
-    guard !isEnded else { return try Self.delete(session, from: db) }
+    guard !isEnded else {
+      // If this session was never written, the number may be that of another one.
+      if created == nil { try Self.delete(session, from: db) }
+      return
+    }
     try created?.write(to: db)
     if let base {
       try base.write(to: db, session: session)

@@ -19,6 +19,8 @@ protocol SessionStore: Sendable {
   /// The creation of a sequence deletes the older sessions of its name.
   ///
   /// - Parameter changes: at most one of each session
+  /// - Throws: `.damaged` or `.rejected` if one of the changes can't be written, whatever the others
+  ///   are. All other errors are about the store as a whole.
   func commit(_ changes: [StoredChange]) throws(StoreError)
 
   /// Finds out whether the store can be written.
@@ -82,6 +84,8 @@ public struct StoreError: Error, CustomStringConvertible, Sendable {
     case inUse
     /// A part of what is there is not what was written once.
     case damaged
+    /// One change can't be written as it is; the store is well, and takes others.
+    case rejected
     /// It was written by a newer version, or is something else altogether.
     case foreign
     /// There is no room, it can't be written, or the disk fails. That may be over later.

@@ -142,7 +142,7 @@ struct StoredVersionTests {
       limits: .init(timeToLive: 10, sessions: 100, bytes: 2 * Self.first.stateBytes),
       journal: journal, modelOf: { pool.model(of: $0) })
     try journal.start()
-    defer { journal.stop(saving: [], []) }
+    defer { journal.stop(Journal.Final(sessions: [], replies: []), patience: .max / 2) }
     let model = try #require(pool["m"])
     let ids = try (0..<8).map { index in
       try table.make(model, keepAlive: index < 4 ? 10 : nil, mayWait: true).id
@@ -162,7 +162,7 @@ struct StoredVersionTests {
     guard case .record(let damaged) = try table.look(for: movedOut) else {
       return #expect(Bool(false))
     }
-    try table.discard(damaged, SessionEnding(reason: .deleted, at: .now))
+    table.discard(damaged, SessionEnding(reason: .deleted, at: .now))
     #expect(table.modelUses.map(\.sessions) == [3])
     for id in ids[4...] where id != movedOut { _ = try table.find(id).delete() }
     #expect(table.modelUses.isEmpty)

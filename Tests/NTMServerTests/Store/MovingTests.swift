@@ -228,7 +228,7 @@ struct UnsavedTests {
     let before = unsaved.epoch
     _ = unsaved.add(UnsavedChange(isCreated: true))
     _ = unsaved.take()
-    let first = unsaved.wait(before) { _ in }
+    let first = unsaved.wait(before, SaveWaiter(since: 0) { _ in })
     #expect(first == .waiting)
     unsaved.rollBack(Problem(.storeUnavailable, "as a test"))
     // What is noted meanwhile is dropped, and never acknowledged: also not afterwards.
@@ -236,12 +236,14 @@ struct UnsavedTests {
     let isNoted = unsaved.add(UnsavedChange())
     #expect(!isNoted)
     // Whoever is told so finds the session as it was before.
-    let answer = unsaved.wait(meanwhile) { _ in }
+    let answer = unsaved.wait(meanwhile, SaveWaiter(since: 0) { _ in })
     #expect(answer == .waiting)
     let waiters = unsaved.takenBack().count
     #expect(waiters == 2)
     let after = unsaved.epoch
-    let answers = [before, meanwhile, after].map { epoch in unsaved.wait(epoch) { _ in } }
+    let answers = [before, meanwhile, after].map { epoch in
+      unsaved.wait(epoch, SaveWaiter(since: 0) { _ in })
+    }
     #expect(answers == [.rolledBack, .rolledBack, .saved])
   }
 }

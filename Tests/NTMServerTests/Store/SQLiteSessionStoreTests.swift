@@ -48,6 +48,50 @@ struct SQLiteSessionStoreTests {
     }
   }
 
+  /// Another session of the same number.
+  private func twin(isEnded: Bool = false) -> StoredChange {
+    var record = Self.record
+    record.sequence = "twin"
+    return StoredChange(
+      session: 1, created: record,
+      base: StoredBase(step: 0, state: nil, arithmetic: "a", reply: nil, recomputedFrom: nil),
+      lastActivity: .now, isEnded: isEnded)
+  }
+
+  @Test func aChangeThatViolatesAConstraintIsRejectedAlone() throws {
+    try fill()
+    let store = try SQLiteSessionStore(path: folder.file)
+    try store.acquireLease()
+    defer { store.close() }
+    let activity = StoredChange(session: 1, lastActivity: .now)
+    let error = #expect(throws: StoreError.self) { try store.commit([activity, twin()]) }
+    #expect(error?.kind == .rejected)
+    try store.commit([activity])
+    #expect(try store.record(id: "one")?.step == 5)
+  }
+
+  @Test func aChangeThatIsTooLongIsRejectedAlone() throws {
+    try fill()
+    try execute("CREATE TRIGGER t BEFORE INSERT ON steps BEGIN SELECT zeroblob(2000000000); END")
+    let store = try SQLiteSessionStore(path: folder.file)
+    defer { store.close() }
+    let steps = StoredSteps(first: 6, inputs: [[1]], request: nil)
+    let error = #expect(throws: StoreError.self) {
+      try store.commit([StoredChange(session: 1, steps: steps, lastActivity: .now)])
+    }
+    #expect(error?.kind == .rejected)
+  }
+
+  @Test func theEndOfASessionThatWasNeverWrittenLeavesOthersAlone() throws {
+    try fill()
+    let store = try SQLiteSessionStore(path: folder.file)
+    try store.acquireLease()
+    defer { store.close() }
+    try store.commit([twin(isEnded: true)])
+    #expect(try store.record(id: "one")?.step == 5)
+    #expect(try store.content(of: 1)?.steps.count == 1)
+  }
+
   @Test func aFileThatIsNoDatabaseIsRefusedAndLeftAlone() throws {
     let text = Data(String(repeating: "no database ", count: 1000).utf8)
     try text.write(to: URL(filePath: folder.file))
