@@ -36,6 +36,9 @@ extension Journal {
       return thread
     }
     started?.join()
+    // They refer to this journal: without this, neither would be released.
+    watch.sessions.withLock { $0 = [] }
+    watch.discards.withLock { $0 = [] }
   }
 
   /// Answers the requests that have waited for `waitLimit` at `now`.
