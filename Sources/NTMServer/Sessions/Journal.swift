@@ -34,6 +34,7 @@ final class Journal: Sendable {
   /// When the current call of the store began; 0 if there is none.
   let callBegan = Atomic<UInt64>(0)
   let loss = Lock<SaveLoss?>(nil)
+  let copies = CopiedBytes()
   let metrics = StoreMetrics()
 
   /// Whether changes are refused, because the store fails or hangs.
@@ -116,6 +117,7 @@ final class Journal: Sendable {
   /// Has a change written with the next commit.
   func save(_ session: Session, _ change: UnsavedChange) {
     if session.unsaved.withLock({ $0.add(change) }) { enqueue([session]) }
+    if copies.isOverLimit { hurry() }
   }
 
   func enqueue(_ sessions: [Session]) {
@@ -155,6 +157,7 @@ final class Journal: Sendable {
     case .always: return true
     case .none: return false
     case .everysec:
+      if copies.isOverLimit { return true }
       let began = commitBegan.load(ordering: .relaxed)
       return began > 0 && monotonicNanoseconds() > began + Self.interval
     }

@@ -91,7 +91,7 @@ final class Session: Sendable {
     if let start {
       stepCount = Atomic(start.step)
       if journal.keeps == .steps {
-        let copy = StateCopy(try start.state.copy())
+        let copy = StateCopy(try start.state.copy(), countedBy: journal.copies)
         change.rebase(UnsavedChange.Base(step: start.step, state: copy, reply: nil))
       }
       let step = start.step
@@ -215,7 +215,7 @@ extension Session {
     _ content: inout Content, by state: borrowing State, step: Int
   ) throws(Problem) {
     let copy =
-      journal.keeps == .steps ? StateCopy(try model.copy(state, for: "this state")) : nil
+      journal.keeps == .steps ? StateCopy(try model.copy(state, for: "this state"), countedBy: journal.copies) : nil
     content.state.assign(state)
     content.step = step
     table?.forgetReply(&content)
@@ -238,7 +238,7 @@ extension Session {
   func rebaseIfDue(_ content: inout Content) {
     guard content.stepsSinceBase >= model.stepsPerBase, let copy = try? content.state.copy()
     else { return }
-    noteState(StateCopy(copy), &content)
+    noteState(StateCopy(copy, countedBy: journal.copies), &content)
   }
 
   /// - Returns: how the session is to end now, if it is

@@ -1,4 +1,5 @@
 import NTMModel
+import Synchronization
 
 /// What has changed in a session and is not written to the store yet.
 struct UnsavedChange: Sendable {
@@ -68,8 +69,30 @@ struct UnsavedChange: Sendable {
   }
 }
 
-/// A copy of a state that can be handed on.
+/// A copy of a state that waits to be saved.
 final class StateCopy: Sendable {
   let state: State
-  init(_ state: consuming State) { self.state = state }
+  private let total: CopiedBytes
+
+  /// - Parameter total: counts the copy as long as it exists
+  init(_ state: consuming State, countedBy total: CopiedBytes) {
+    self.total = total
+    total.add(state.layout.byteCount)
+    self.state = state
+  }
+
+  deinit { total.add(-state.layout.byteCount) }
+}
+
+/// The bytes of all copies of states that wait to be saved.
+final class CopiedBytes: Sendable {
+  /// With more, changes are acknowledged when they are saved, so that clients that create and fork
+  /// sessions faster than the store saves them wait for it.
+  private static let limit = 64 << 20
+
+  private let bytes = Atomic<Int>(0)
+
+  var isOverLimit: Bool { bytes.load(ordering: .relaxed) > Self.limit }
+
+  fileprivate func add(_ count: Int) { bytes.add(count, ordering: .relaxed) }
 }
