@@ -13,7 +13,7 @@ import Testing
     let journal = Journal(store, .everysec, .silent)
     var copies = try (0..<1 + (64 << 20) / model.stateBytes).map { _ in
       try #require(!journal.mustWait)
-      return StateCopy(try model.makeState(), countedBy: journal.copies)
+      return StateCopy(try model.model.makeState(), countedBy: journal.copies)
     }
     #expect(journal.mustWait)
     copies.removeAll()
