@@ -1,4 +1,5 @@
 import Logging
+internal import NTMModel
 
 /// What the server answers: every route, and the shape of every refusal.
 struct Application: HTTPHandler {
@@ -51,11 +52,21 @@ struct Application: HTTPHandler {
     if request.note({ $0.isAdmitted }) { return nil }
     do throws(Problem) {
       if let answer = try admission.admit(request) { return answer }
+      try checkMemory(for: request)
       request.note { $0.isAdmitted = true }
       return nil
     } catch {
       return error.response
     }
+  }
+
+  /// Refuses a request if the system has no memory for objects and arrays, whose allocation must not
+  /// fail. Requests that free memory or say how the server is are not refused.
+  private func checkMemory(for request: HTTPRequest) throws(Problem) {
+    guard SystemLimits.refusesAllocations, request.knownMethod != .delete,
+      !isAnsweredWhileStopping(request), !MemoryReservation.isPossible(0)
+    else { return }
+    throw .noMemory("another request")
   }
 
   /// A stopping server still says how it is to whoever asks on an open connection.

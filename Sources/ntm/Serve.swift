@@ -190,6 +190,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   func run() throws {
     // Before any thread is started, because threads inherit it.
     let signals = Signals.caught([.interrupt, .terminate, .hangUp], .starting)
+    Allocator.returnLargeBlocks()
     let log = try logFormat.bootstrap()
     // The last lines may wait for a reader of the log. A signal does not.
     defer { log.stop(within: .seconds(1)) }

@@ -25,7 +25,9 @@ package struct AlignedBuffer<Element: BinaryFloatingPoint & BitwiseCopyable>: ~C
   package init(zeros count: Int) throws(AllocationError) {
     let bytes = max(count, 1) * MemoryLayout<Element>.stride
     // Systems promise more than they have, and end the process that takes them at their word.
-    guard bytes <= SystemLimits.memory else { throw AllocationError(bytes: bytes) }
+    guard bytes <= SystemLimits.memory, MemoryReservation.isPossible(bytes) else {
+      throw AllocationError(bytes: bytes)
+    }
     // Not posix_memalign: glibc 2.36 hardly uses again what was freed of that, so that states which
     // come and go took twice the memory that they had.
     guard let memory = malloc(bytes + Self.alignment) else { throw AllocationError(bytes: bytes) }

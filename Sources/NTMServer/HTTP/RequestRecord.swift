@@ -100,8 +100,9 @@ final class RequestRecord: @unchecked Sendable {
     started = monotonicNanoseconds()
   }
 
-  /// Bytes of room for a body, or that of a response, that are kept for the next one.
-  private static let keptCapacity = 64 << 10
+  /// Bytes of room for a body, or that of a response, that are kept for the next one. A loop keeps up
+  /// to 256 records, so 8 MiB.
+  private static let keptCapacity = 16 << 10
 
   /// Forgets the request, when it is completed and nobody holds this.
   func forget() {

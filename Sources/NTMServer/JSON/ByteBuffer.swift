@@ -26,6 +26,15 @@ struct ByteBuffer: ~Copyable {
 
   mutating func removeAll() { count = 0 }
 
+  /// Empties the buffer and returns memory beyond `limit` bytes.
+  mutating func removeAll(keepingAtMost limit: Int) {
+    count = 0
+    guard capacity > limit else { return }
+    base.deallocate()
+    capacity = limit
+    base = .allocate(capacity: limit)
+  }
+
   /// Takes back what was written since there were `start` bytes.
   mutating func removeAll(from start: Int) { count = start }
 

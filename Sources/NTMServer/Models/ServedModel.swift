@@ -25,7 +25,7 @@ public final class ServedModel: Sendable {
   let metrics: StepMetrics
   /// Of the Open Inference Protocol's requests.
   let statistics = InferenceStatistics()
-  let rooms = StepRooms()
+  let rooms: StepRooms
 
   public convenience init(name: String, file: ModelFile) {
     self.init(name: name, file: file, metrics: StepMetrics())
@@ -38,6 +38,8 @@ public final class ServedModel: Sendable {
     resultShape = ResultShape(file.model.configuration)
     parameterCount = file.model.parameterCount
     digest = file.model.digest()
+    // A room has space for the next state.
+    rooms = StepRooms(roomBytes: file.model.stateLayout.byteCount)
     stepsPerBase = Self.stepsPerBase(file.model)
     self.metrics = metrics
   }
@@ -100,13 +102,28 @@ public final class ServedModel: Sendable {
     return try body(room)
   }
 
+  /// Sets memory aside for a reply that is written in a room and copied from there. A long one grows
+  /// by doubling, so that for a moment there are up to three times its bytes.
+  ///
+  /// - Throws: `Problem` 503 if there is not enough.
+  static func reserve(reply bytes: @autoclosure () -> Int) throws(Problem) -> MemoryReservation {
+    do throws(AllocationError) {
+      let bytes = SystemLimits.refusesAllocations ? bytes() : 0
+      return try MemoryReservation(bytes > smallReply ? 3 * bytes : 0)
+    } catch {
+      throw .noMemory("the reply")
+    }
+  }
+
+  private static let smallReply = 64 << 10
+
   /// Room for steps, to be put back.
   ///
   /// - Throws: `Problem` 503 where the machine has no memory for it.
   func takeRoom() throws(Problem) -> StepRoom {
     if let room = rooms.take() { return room }
     do throws(AllocationError) { return try makeRoom() } catch {
-      throw Problem(.limitReached, "the machine has no memory for a step: \(error)")
+      throw .noMemory("a step: \(error)")
     }
   }
 
@@ -195,7 +212,16 @@ extension ServedModel {
     do {
       return try state.copy()
     } catch {
-      throw Problem(.limitReached, "the machine has no memory for \(purpose): \(error)")
+      throw .noMemory("\(purpose): \(error)")
     }
+  }
+}
+
+extension Problem {
+  /// 503: the system has refused memory, or would refuse it.
+  static func noMemory(_ purpose: String) -> Problem {
+    Problem(
+      .limitReached, "the machine has no memory for \(purpose)",
+      fields: ["limit": .text("memory")], headers: ["Retry-After": "1"])
   }
 }

@@ -18,11 +18,22 @@ final class StepRoom {
   }
 }
 
-/// The rooms of a model that nobody uses, in parts with a lock each: a thread takes from its own part
-/// first, where it rarely meets another.
+/// The unused rooms of a model, in parts with a lock each. A thread tries its own part first, where it
+/// rarely meets another.
 struct StepRooms: ~Copyable, Sendable {
   private static let count = 8
+  /// Bytes of text that a room keeps. Longer replies are rare.
+  private static let keptText = 64 << 10
+  /// Bytes of rooms that a part keeps.
+  private static let keptBytes = 16 << 20
   private let parts = InlineArray<8, Lock<[StepRoom]>> { _ in Lock([]) }
+  /// Rooms that a part keeps.
+  private let limit: Int
+
+  /// - Parameter roomBytes: bytes of a room, about
+  init(roomBytes: Int) {
+    limit = max(1, min(16, Self.keptBytes / max(1, roomBytes)))
+  }
 
   /// - Returns: nil where there is none
   func take() -> StepRoom? {
@@ -34,6 +45,9 @@ struct StepRooms: ~Copyable, Sendable {
   }
 
   func putBack(_ room: StepRoom) {
-    parts[ThreadNumber.current % Self.count].withLock { $0.append(room) }
+    room.text.removeAll(keepingAtMost: Self.keptText)
+    parts[ThreadNumber.current % Self.count].withLock {
+      if $0.count < limit { $0.append(room) }
+    }
   }
 }

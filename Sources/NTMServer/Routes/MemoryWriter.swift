@@ -6,6 +6,8 @@ struct MemoryWriter: Sendable {
 
   /// Numbers that are written in less than about a millisecond.
   private static let fewNumbers = 20_000
+  /// Bytes of a number and its separator.
+  private static let largestNumber = 16
 
   /// Whether this is work for a worker.
   var isLarge: Bool { session.model.model.stateLayout.memory.valueCount > Self.fewNumbers }
@@ -14,6 +16,9 @@ struct MemoryWriter: Sendable {
     as form: MediaType, _ content: borrowing Session.Content
   ) throws(Problem) -> HTTPResponse {
     try session.model.withRoom { room throws(Problem) in
+      let memory = try ServedModel.reserve(
+        reply: Self.largestNumber * content.state.layout.memory.valueCount)
+      defer { withExtendedLifetime(memory) {} }
       room.text.removeAll()
       if form == .csv {
         writeCSV(content.state, to: &room.text)

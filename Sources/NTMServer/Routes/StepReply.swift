@@ -1,3 +1,5 @@
+internal import NTMModel
+
 /// Writes the reply to a request for steps into a room's text, step by step.
 struct StepReply: ~Copyable {
   private let writer: StepResultWriter
@@ -5,8 +7,15 @@ struct StepReply: ~Copyable {
   /// Whether the results stand in an object's list.
   private let isObject: Bool
   private var count = 0
+  /// Of the text in the room and its copy.
+  private let memory: MemoryReservation
 
-  init(_ request: StepRequest, _ form: MediaType, _ session: Session, _ room: StepRoom) {
+  /// - Throws: `Problem` 503 if there is no memory for the reply.
+  init(
+    _ request: StepRequest, _ form: MediaType, _ session: Session, _ room: StepRoom
+  ) throws(Problem) {
+    memory = try ServedModel.reserve(
+      reply: request.inputs.count * request.fields.largestResult(of: session.model))
     writer = StepResultWriter(session, request.fields, form)
     self.form = form
     isObject = request.inputs.isList && form == .json

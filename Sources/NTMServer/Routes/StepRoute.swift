@@ -305,7 +305,7 @@ struct StepRoute: Sendable {
     _ content: inout Session.Content, _ room: StepRoom, _ body: consuming [UInt8],
     in group: StepGroup?
   ) throws(Problem) -> HTTPResponse {
-    var reply = StepReply(request, form, session, room)
+    var reply = try StepReply(request, form, session, room)
     var record = session.stepRecord()
     try session.model.take(
       request.inputs, request.inputs.isList ? "inputs" : nil, &content, room, &record, in: group

@@ -23,7 +23,7 @@ extension Session {
         throw .damaged(id, "the steps of its last request are not those of one")
       }
       let request = StepRequest(inputs: inputs, fields: mark.fields, firstStep: mark.firstStep)
-      var reply = StepReply(request, mark.form, self, room)
+      var reply = try StepReply(request, mark.form, self, room)
       for input in request.inputs {
         try retake(input, &content, room)
         reply.add(content, room)
@@ -45,7 +45,7 @@ extension Session {
     } catch let error as StateFile.Damage {
       throw .damaged(id, "its stored state is no state of its model: \(error)")
     } catch {
-      throw Problem(.limitReached, "the machine has no memory for this session: \(error)")
+      throw .noMemory("this session: \(error)")
     }
   }
 
