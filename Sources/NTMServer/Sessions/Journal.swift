@@ -21,6 +21,7 @@ final class Journal: Sendable {
   private let queue = Monitor(Queue())
   private let thread = Lock<SystemThread?>(nil)
   private let failing = Atomic(false)
+  private let isReplaced = Atomic(false)
   /// The newest one.
   private let failure = Lock<StoreError?>(nil)
   /// Since when the commit that is under way takes (monotonic nanoseconds); 0 for none.
@@ -98,7 +99,23 @@ final class Journal: Sendable {
   }
 
   func writeMetrics(resident: Int, to text: inout MetricsText) {
-    metrics.write(isFailing: isFailing, resident: resident, to: &text)
+    metrics.write(isFailing: replacement() != nil || isFailing, resident: resident, to: &text)
+  }
+
+  /// Checks whether the store's file was deleted or replaced, and logs the first time it was.
+  ///
+  /// - Returns: the reason, or nil if the file is in place
+  func replacement() -> StoreError? {
+    do throws(StoreError) { try store.checkPlace() } catch {
+      if !isReplaced.exchange(true, ordering: .relaxed) {
+        logger.critical("sessions are lost when the server stops: \(error)")
+      }
+      return error
+    }
+    if isReplaced.exchange(false, ordering: .relaxed) {
+      logger.notice("the store's file is in its place again")
+    }
+    return nil
   }
 
   // MARK: Acknowledgement

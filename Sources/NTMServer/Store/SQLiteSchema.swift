@@ -12,12 +12,14 @@ enum SQLiteSchema {
     migrator.registerMigration("1") { db in
       try db.execute(sql: version1)
     }
+    // Checksums of sessions and replies cover all columns: see `RowLayout`. The tables are the same;
+    // this keeps version 1 of the program, which does not know these checksums, from opening the file.
+    migrator.registerMigration("2") { _ in }
     return migrator
   }
 
-  /// `checksum` is over the other columns of its row, and the session's number: see `RowChecksum`.
-  /// What `checksum` leaves out is looked at in another place before it is believed.
-  /// Times are milliseconds since 1970.
+  /// `checksum` covers the other columns of its row: see `RowLayout`. Times are milliseconds since
+  /// 1970.
   private static let version1 = """
     CREATE TABLE sessions (
       number INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -55,7 +55,8 @@ public final class SessionArchive {
 
   /// Shows all sessions, in the order in which they were made.
   public func show(_ show: (Entry) throws -> Void) throws {
-    var last = 0
+    // The number of a damaged session may be below 0.
+    var last = Int.min
     while true {
       let page = try store.page(after: last, limit: 1000)
       for record in page { try show(Entry(record: record)) }
