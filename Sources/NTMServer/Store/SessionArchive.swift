@@ -24,7 +24,9 @@ public final class SessionArchive {
     public var damage: String? { record.damage }
 
     /// The object that `GET /sessions/{id}` gives, on one line.
-    public var json: String {
+    public var json: String { Self.json(of: record) }
+
+    static func json(of record: SessionRecord) -> String {
       let start = Timestamp(milliseconds: 0)
       let resource = SessionResource(record, since: start, stateBytes: nil)
       return String(decoding: HTTPResponse.json(resource).body, as: UTF8.self)

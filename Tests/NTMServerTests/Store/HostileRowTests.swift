@@ -185,12 +185,82 @@ struct HostileRowTests {
     #expect(changes > 10)
   }
 
+  /// Values that no server writes, in rows whose checksums are right.
+  @Test(arguments: [
+    1e300, -1e300, .infinity, -.infinity, .leastNonzeroMagnitude, -5, 0, 1e15,
+    .greatestFiniteMagnitude,
+  ])
+  func hostileTimesInWholeRowsNeverTrap(_ keepAlive: Double) throws {
+    let folder = try StoreFolder()
+    let times = [Int64.max, .min, 0, 1 << 60, -1].map { Timestamp(milliseconds: $0) }
+    let store = try SQLiteSessionStore(path: folder.file)
+    try store.acquireLease()
+    defer { store.close() }
+    for (index, time) in times.enumerated() {
+      let record = SessionRecord(
+        number: index + 1, id: SessionID.make(), modelName: "copy", modelDigest: "d",
+        createdAt: time, keepAlive: keepAlive, lastActivity: time)
+      try store.commit([
+        StoredChange(
+          session: index + 1, created: record,
+          base: StoredBase(
+            step: 0, state: nil, arithmetic: "a", reply: nil, recomputedFrom: nil),
+          lastActivity: time)
+      ])
+      try store.commit([StoredChange(session: index + 1, lastActivity: time.advanced(by: 1e300))])
+    }
+    for record in try store.page(after: .min, limit: 9) {
+      #expect(!SessionArchive.Entry.json(of: record).isEmpty)
+      #expect((record.damage != nil) == !(keepAlive > 0 && keepAlive.isFinite))
+      if record.damage != nil { #expect(record.expiresAt(since: .now) == nil) }
+    }
+    for now in times { _ = try store.expired(at: now, since: now, limit: 9) }
+  }
+
+  @Test(arguments: [-1, 1 << 54, Int.max, Int.min])
+  func hostileStepsInWholeRowsAreDamage(_ step: Int) throws {
+    let folder = try StoreFolder()
+    let store = try SQLiteSessionStore(path: folder.file)
+    try store.acquireLease()
+    defer { store.close() }
+    for number in 1...3 {
+      let record = SessionRecord(
+        number: number, id: SessionID.make(), modelName: "copy", modelDigest: "d",
+        createdAt: .now, keepAlive: nil, lastActivity: .now)
+      var change = StoredChange(
+        session: number, created: record,
+        base: StoredBase(
+          step: number == 1 ? step : 0, state: nil, arithmetic: "a",
+          reply: number == 2
+            ? RepeatableReply(firstStep: step, fingerprint: Fingerprint([[1]]), body: []) : nil,
+          recomputedFrom: nil),
+        lastActivity: .now)
+      if number == 3 { change.steps = StoredSteps(first: step, inputs: [[1]], request: nil) }
+      try store.commit([change])
+      let error = #expect(throws: StoreError.self) { try store.content(of: number) }
+      #expect(error?.kind == .damaged)
+    }
+    #expect(try store.page(after: .min, limit: 9).count == 3)
+  }
+
+  @Test func timesSaturate() {
+    let now = Timestamp.now
+    for seconds in [1e300, .infinity, .nan, 1e17] {
+      #expect(now.advanced(by: seconds) == Timestamp(milliseconds: .max))
+    }
+    #expect(now.advanced(by: -1e300) == Timestamp(milliseconds: .min))
+    #expect(Timestamp(milliseconds: .max).advanced(by: 1).milliseconds == .max)
+    #expect(Timestamp(milliseconds: .max).text.hasPrefix("9999-12-31T23:59:59"))
+    #expect(Timestamp(milliseconds: .min).text.hasPrefix("0001-01-"))
+    #expect(Timestamp(milliseconds: 0).advanced(by: 1.5).milliseconds == 1500)
+  }
+
   /// Single bits of the file.
   @Test func hostileBitsOfTheFileNeverDoHarm() async throws {
     let original = try await makeOriginal()
     let bytes = [UInt8](try #require(FileManager.default.contents(atPath: original.folder.file)))
     var random: UInt64 = 1
-    for _ in 0..<150 {
+    for _ in 0..<100 {
       random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       let bit = Int(random >> 33) % (bytes.count * 8)
       let folder = try StoreFolder()
