@@ -122,6 +122,12 @@ public final class Service: Sendable {
       let sessions = summary.sessions == 1 ? "session" : "sessions"
       logger.notice("the store has \(summary.sessions) \(sessions)")
     }
+    if let warning = store.warning { logger.warning("\(warning)") }
+    if store.damagedReplies > 0 {
+      logger.error(
+        "damaged replies to requests with a key were skipped: \(store.damagedReplies)")
+      journal.metrics.foundDamagedReplies(store.damagedReplies)
+    }
     var http = options.http
     http.log = { logger.debug("libmicrohttpd: \($0)") }
     server = HTTPServer(

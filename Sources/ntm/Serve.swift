@@ -175,6 +175,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   ]
 
   func validate() throws {
+    try store.check()
     if let maxSessions, maxSessions <= 0 {
       throw ValidationError("--max-sessions is \(maxSessions); a number from 1 on is valid")
     }

@@ -20,6 +20,7 @@ struct Sessions: ParsableCommand {
     var store = StoreOption.standard
 
     func path() throws -> String {
+      try store.check()
       guard case .sqlite(let path) = store.location else {
         throw ValidationError("--store memory has no sessions without its server")
       }

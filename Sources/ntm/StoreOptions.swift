@@ -25,7 +25,8 @@ struct StoreOption: ExpressibleByArgument {
   init?(argument: String) {
     if argument == "memory" {
       location = .memory
-    } else if argument.hasPrefix(Self.prefix), argument.count > Self.prefix.count {
+    } else if argument.hasPrefix(Self.prefix) {
+      // `check` explains what is wrong with a path.
       location = .sqlite(path: String(argument.dropFirst(Self.prefix.count)))
     } else {
       return nil
@@ -44,12 +45,30 @@ struct StoreOption: ExpressibleByArgument {
     }
   }
 
+  /// Checks that the option names a file.
+  ///
+  /// - Throws: `ValidationError`.
+  func check() throws {
+    guard case .sqlite(let path) = location else { return }
+    if path.isEmpty {
+      throw ValidationError("--store sqlite: has no file; sqlite:FILE is expected")
+    }
+    if path == ":memory:" {
+      throw ValidationError(
+        "--store sqlite::memory: is not a file; --store memory keeps sessions in memory")
+    }
+    if path.hasPrefix("file:") {
+      throw ValidationError("--store \(Self.prefix)\(path): a path is expected, not an address")
+    }
+  }
+
   var isDurable: Bool { location != .memory }
 
   /// Makes the folder that the file is to be in.
   ///
   /// - Throws: where it can't be made.
   func prepare() throws {
+    try check()
     guard case .sqlite(let path) = location else { return }
     try checkRealPath()
     let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()

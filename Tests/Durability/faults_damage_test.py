@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import random
 import sqlite3
+import subprocess
 from collections import Counter
 from pathlib import Path
 
 from faults import FaultTest
-from harness import Server, random_input, replay
+from harness import EXECUTABLE, ROOT, Server, random_input, replay
 
 SEEDS = 25
 
@@ -39,6 +40,22 @@ class Damage(FaultTest):
             [self.judge(server, session, inputs) for session, inputs in sessions.items()],
             ["damaged", "damaged", "right"])
         self.assertEqual(server.request("DELETE", f"/sessions/{next(iter(sessions))}").status, 204)
+
+    def test_a_bind_mount_is_the_same_store(self) -> None:
+        server = self.serve()
+        session = self.make(server)
+        other = self.folder / "other.sqlite"
+        other.touch()
+        script = f"mount --bind '{self.file}' '{other}' && exec \"$@\""
+        command = ["unshare", "--mount", "sh", "-c", script, "sh"]
+        if subprocess.run([*command, "true"], check=False, capture_output=True).returncode != 0:
+            self.skipTest("mounting needs root")
+        second = subprocess.run(
+            [*command, EXECUTABLE, "serve", "--models", str(ROOT / "Models"), "--port", "0",
+             "--store", f"sqlite:{other}"], check=False, capture_output=True, text=True, timeout=60)
+        self.assertNotEqual(second.returncode, 0)
+        self.assertIn(f"{other}: it is in use by process {server.process.pid}", second.stderr)
+        self.assertEqual(self.judge(server, session, []), "right")
 
     def damage(self, generator: random.Random, counts: Counter[str]) -> None:
         server = self.serve()

@@ -86,6 +86,54 @@ struct SessionsTests {
     }
   }
 
+  @Test func aLinkedStoreHasOneServer() async throws {
+    let first = try Server(store)
+    let id = try await first.makeSession()
+    let file = folder.file("sessions.sqlite")
+    let link = folder.file("link.sqlite")
+    try FileManager.default.linkItem(atPath: file, toPath: link)
+    let serve = ["serve", "--models", Executable.models, "--port", "0", "--store"]
+    let second = try Executable.run(serve + ["sqlite:\(link)"])
+    #expect(second.status != 0)
+    #expect(second.errors.contains("\(link): it is in use by process "), "\(second.errors)")
+    #expect(!FileManager.default.fileExists(atPath: "\(link)-wal"))
+    // A link that appears while the server runs does not stop it.
+    #expect(try await first.send("POST", "/sessions/\(id)/step", Self.step).status == 200)
+    try first.stop()
+    let third = try Executable.run(serve + ["sqlite:\(file)"])
+    #expect(third.status != 0)
+    #expect(third.errors.contains("2 names (hard links)"), "\(third.errors)")
+    try FileManager.default.removeItem(atPath: link)
+    let again = try Server(store)
+    #expect(try await again.object("GET", "/sessions/\(id)")["step"] as? Int == 1)
+  }
+
+  @Test(arguments: ["sqlite:", "sqlite::memory:", "sqlite:file:x?mode=memory"])
+  func aStoreWithoutAFileIsRefused(_ store: String) throws {
+    let serve = ["serve", "--models", Executable.models, "--port", "0", "--store", store]
+    for arguments in [serve, ["sessions", "list", "--store", store]] {
+      let ending = try Executable.run(arguments)
+      #expect(ending.status != 0)
+      #expect(ending.errors.contains("--store \(store)"), "\(ending.errors)")
+    }
+  }
+
+  @Test func aRenamedColumnIsNamed() async throws {
+    _ = try await makeSessions(1)
+    let file = folder.file("sessions.sqlite")
+    // The schema is stored as text.
+    let bytes = try Data(contentsOf: URL(filePath: file))
+    let range = try #require(bytes.range(of: Data("keep_alive REAL".utf8)))
+    try bytes.replacing(range, with: "keep_aliXe REAL").write(to: URL(filePath: file))
+    let serve = ["serve", "--models", Executable.models, "--port", "0"]
+    for arguments in [serve + store, ["sessions", "list"] + store] {
+      let ending = try Executable.run(arguments)
+      #expect(ending.status == 1)
+      #expect(ending.errors.contains("\(file): its schema is changed: table sessions"))
+      #expect(ending.errors.contains("keep_aliXe"), "\(ending.errors)")
+    }
+  }
+
   // MARK: Without a server
 
   @Test func listsSessions() async throws {
@@ -182,5 +230,13 @@ struct SessionsTests {
     let memory = try run(command, store: ["--store", "memory"])
     #expect(memory.status != 0)
     #expect(memory.errors.contains("--store memory has no sessions without its server"))
+  }
+}
+
+extension Data {
+  fileprivate func replacing(_ range: Range<Index>, with text: String) -> Data {
+    var copy = self
+    copy.replaceSubrange(range, with: Data(text.utf8))
+    return copy
   }
 }

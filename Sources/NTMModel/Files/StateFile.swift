@@ -18,8 +18,8 @@ public struct StateFile: Sendable {
 
   static let format = "ntm-state"
   static let formatVersion = "1"
-  /// So many steps that nobody takes them, few enough that a session can count on from there and
-  /// that JSON's numbers hold them.
+  /// The most steps that a session takes. JSON's numbers hold them exactly, and sums of such numbers
+  /// don't overflow.
   package static let mostSteps = 1 << 52
 
   /// Why a file is not a state, or not one of the model at hand.

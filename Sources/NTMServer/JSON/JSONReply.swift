@@ -41,8 +41,15 @@ struct Timestamp: Encodable, Equatable, Comparable {
 
   static func < (a: Timestamp, b: Timestamp) -> Bool { a.milliseconds < b.milliseconds }
 
+  /// Times that can't be counted in milliseconds become the earliest or the latest; a NaN gives the
+  /// latest.
   func advanced(by seconds: Double) -> Timestamp {
-    Timestamp(milliseconds: milliseconds + Int64(seconds * 1000))
+    let (span, isPast) = (seconds * 1000, seconds < 0)
+    guard let whole = Int64(exactly: span.rounded(.towardZero)) else {
+      return Timestamp(milliseconds: isPast ? .min : .max)
+    }
+    let (sum, overflow) = milliseconds.addingReportingOverflow(whole)
+    return Timestamp(milliseconds: overflow ? (isPast ? .min : .max) : sum)
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -50,8 +57,13 @@ struct Timestamp: Encodable, Equatable, Comparable {
     try value.encode(text)
   }
 
+  /// The years from 1 to 9999, which RFC 3339 can write.
+  private static let writable: ClosedRange<Int64> = -62_135_596_800_000...253_402_300_799_999
+
+  /// Times out of that range become its ends.
   var text: String {
-    Date(timeIntervalSince1970: Double(milliseconds) / 1000)
+    let milliseconds = min(max(milliseconds, Self.writable.lowerBound), Self.writable.upperBound)
+    return Date(timeIntervalSince1970: Double(milliseconds) / 1000)
       .formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
   }
 }

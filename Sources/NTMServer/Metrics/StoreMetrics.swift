@@ -10,6 +10,7 @@ final class StoreMetrics: Sendable {
   private let loads = Atomic(0)
   private let departures = Atomic(0)
   private let damaged = Atomic(0)
+  private let damagedReplies = Atomic(0)
 
   func committed(_ count: Int, nanoseconds: UInt64) {
     commits.add(1, ordering: .relaxed)
@@ -22,6 +23,8 @@ final class StoreMetrics: Sendable {
   func loaded() { loads.add(1, ordering: .relaxed) }
   func movedOut() { departures.add(1, ordering: .relaxed) }
   func quarantined() { damaged.add(1, ordering: .relaxed) }
+
+  func foundDamagedReplies(_ count: Int) { damagedReplies.add(count, ordering: .relaxed) }
 
   func write(isFailing: Bool, resident: Int, to text: inout MetricsText) {
     text.single(
@@ -54,6 +57,10 @@ final class StoreMetrics: Sendable {
       (
         "ntm_sessions_damaged_total", "Sessions that were found damaged in the store.",
         damaged.load(ordering: .relaxed)
+      ),
+      (
+        "ntm_replies_damaged_total", "Stored replies to keyed requests that were found damaged.",
+        damagedReplies.load(ordering: .relaxed)
       ),
     ]
     for (name, help, count) in counters { text.single(name, .counter, help, Double(count)) }

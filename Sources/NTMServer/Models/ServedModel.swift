@@ -135,11 +135,13 @@ extension ServedModel {
 
   /// Takes one step, and notes for watchers what it gave.
   ///
-  /// - Throws: `Problem` 422 where a number would not be finite; nothing is changed then.
+  /// - Throws: `Problem` 422 where a number would not be finite, or the session has taken as many steps
+  ///   as a session can; nothing is changed then.
   func step(
     _ input: [Float], _ content: inout Session.Content, _ room: StepRoom,
     _ record: inout StepRecord
   ) throws(Problem) {
+    try content.checkRoom(for: 1)
     try compute(input, &content, room, &record)
     metrics.took(1)
   }
@@ -183,13 +185,14 @@ extension ServedModel {
   ///   - record: of these steps alone
   ///   - group: with whose members they are taken, each with its next; nil for alone
   ///   - each: called after each step, with its index, while `room` has what it gave
-  /// - Throws: `Problem` 422 where a number would not be finite, or 503 where the machine has no
-  ///   memory; nothing is changed then.
+  /// - Throws: `Problem` 422 where a number would not be finite or the session would take more steps
+  ///   than a session can, or 503 where the machine has no memory; nothing is changed then.
   func take(
     _ inputs: StepInputs, _ name: String?, _ content: inout Session.Content, _ room: StepRoom,
     _ record: inout StepRecord, in group: StepGroup? = nil,
     each: (Int, borrowing Session.Content) -> Void
   ) throws(Problem) {
+    try content.checkRoom(for: inputs.count)
     let before = inputs.count > 1 ? try copy(content.state, for: "these steps") : nil
     let stepBefore = content.step
     for (index, input) in inputs.enumerated() {
@@ -223,5 +226,20 @@ extension Problem {
     Problem(
       .limitReached, "the machine has no memory for \(purpose)",
       fields: ["limit": .text("memory")], headers: ["Retry-After": "1"])
+  }
+}
+
+extension Session.Content {
+  /// Checks that a session can take more steps: a step beyond `StateFile.mostSteps` could not be
+  /// stored.
+  ///
+  /// - Throws: `Problem` 422.
+  fileprivate func checkRoom(for steps: Int) throws(Problem) {
+    guard step > StateFile.mostSteps - steps else { return }
+    throw Problem(
+      .tooMuch,
+      "the session has taken \(step) steps, and a session takes at most \(StateFile.mostSteps); "
+        + "reset it to go on",
+      fields: ["expected": .number(max(0, StateFile.mostSteps - step)), "got": .number(steps)])
   }
 }

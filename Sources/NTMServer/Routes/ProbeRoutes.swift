@@ -16,9 +16,10 @@ struct ProbeRoutes: Sendable {
 
   private static let ok = HTTPResponse.json(["status": "ok"])
 
-  /// The models are loaded before the server listens, so whoever can ask finds it ready until it
-  /// stops.
+  /// The models are loaded before the server listens, so it is ready until it stops or the store's
+  /// file is deleted or replaced.
   func checkReady() throws(Problem) {
     if sessions.isClosed { throw Problem(.stopping, "the server is stopping") }
+    if let error = sessions.journal.replacement() { throw .notSaved(error) }
   }
 }

@@ -72,8 +72,9 @@ struct SessionRoutes: Sendable {
     let limit = try Self.integer(context.request, "limit", 1...Self.largestPage) ?? 100
     let after = try Self.integer(context.request, "after", 0...Int.max) ?? 0
     return .onWorker { () throws(Problem) in
-      let page = try sessions.page(after: after, limit: limit)
-      let last = page.sessions.last?.record.number
+      // The number of a damaged session may be below 0.
+      let page = try sessions.page(after: after == 0 ? .min : after, limit: limit)
+      let last = page.sessions.last.map { max(1, $0.record.number) }
       return .respond(
         .json(
           SessionList(

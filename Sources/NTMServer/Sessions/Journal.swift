@@ -35,6 +35,7 @@ final class Journal: Sendable {
   let callBegan = Atomic<UInt64>(0)
   let loss = Lock<SaveLoss?>(nil)
   let copies = CopiedBytes()
+  private let isReplaced = Atomic(false)
   let metrics = StoreMetrics()
 
   /// Whether changes are refused, because the store fails or hangs.
@@ -145,7 +146,23 @@ final class Journal: Sendable {
   }
 
   func writeMetrics(resident: Int, to text: inout MetricsText) {
-    metrics.write(isFailing: isFailing, resident: resident, to: &text)
+    metrics.write(isFailing: replacement() != nil || isFailing, resident: resident, to: &text)
+  }
+
+  /// Checks whether the store's file was deleted or replaced, and logs the first time it was.
+  ///
+  /// - Returns: the reason, or nil if the file is in place
+  func replacement() -> StoreError? {
+    do throws(StoreError) { try store.checkPlace() } catch {
+      if !isReplaced.exchange(true, ordering: .relaxed) {
+        logger.critical("sessions are lost when the server stops: \(error)")
+      }
+      return error
+    }
+    if isReplaced.exchange(false, ordering: .relaxed) {
+      logger.notice("the store's file is in its place again")
+    }
+    return nil
   }
 
   // MARK: Acknowledgement

@@ -36,7 +36,10 @@ extension Session {
 
   private func state(of base: StoredBase) throws(Problem) -> State {
     do {
-      guard let bytes = base.state else { return try model.model.makeState() }
+      guard let bytes = base.state else {
+        guard base.step == 0 else { throw StateFile.Damage("it is missing") }
+        return try model.model.makeState()
+      }
       let file = try StateFile(bytes)
       guard file.modelDigest == model.digest, file.step == base.step else {
         throw StateFile.Damage("it is another one's")

@@ -236,7 +236,8 @@ extension Session {
 
   /// Gives the store a whole state now and then, so that few steps are to be taken again.
   func rebaseIfDue(_ content: inout Content) {
-    guard content.stepsSinceBase >= model.stepsPerBase, let copy = try? content.state.copy()
+    guard content.stepsSinceBase >= model.stepsPerBase, content.step <= StateFile.mostSteps,
+      let copy = try? content.state.copy()
     else { return }
     noteState(StateCopy(copy, countedBy: journal.copies), &content)
   }

@@ -74,6 +74,7 @@ extension SessionTable {
   /// Takes a session in hand that the store has.
   private func receive(_ record: SessionRecord?, _ id: String) throws(Problem) -> Found {
     guard let record else { throw .noSession(id) }
+    // A damaged record has no expiry.
     if let expiry = record.expiresAt(since: journal.begin), expiry < journal.clock.now {
       let ending = SessionEnding(reason: .expired, at: journal.clock.wallClock(expiry))
       discard(record, ending)
@@ -256,7 +257,10 @@ extension SessionTable {
         record.expiresAt(since: journal.begin).map {
           (record, SessionEnding(reason: .expired, at: journal.clock.wallClock($0)))
         }
-      }.filter { record, _ in table.withLock { $0.handle(record.id) == nil } }
+      }.filter { record, _ in
+        // One that has ended and is found again can't be deleted from a damaged database.
+        table.withLock { $0.handle(record.id) == nil && $0.ended[record.id] == nil }
+      }
       guard !endings.isEmpty, discardAndWait(endings) else { return }
     }
   }

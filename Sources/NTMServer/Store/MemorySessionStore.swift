@@ -161,8 +161,9 @@ extension KeyedReply {
 
 extension SessionRecord {
   /// When it ends if nobody uses it; nil for never. Time before `start`, when no server was there,
-  /// does not count.
+  /// does not count. A damaged session never expires.
   func expiresAt(since start: Timestamp) -> Timestamp? {
-    keepAlive.map { max(lastActivity, start).advanced(by: $0) }
+    guard damage == nil else { return nil }
+    return keepAlive.map { max(lastActivity, start).advanced(by: $0) }
   }
 }

@@ -1,25 +1,41 @@
-import NTMModel
+internal import Crypto
+internal import Foundation
+internal import GRDB
 
-/// Tells a row that is what was written from one that a failing disk has changed: SQLite reads back
-/// what the disk gives it.
+/// A checksum over a row's values, which detects values that a failing disk has changed: SQLite
+/// returns what it reads without checking it.
 struct RowChecksum {
-  private var parts: [[UInt8]] = []
+  private var hash = SHA256()
 
-  init(_ table: String) { add(table) }
-
-  mutating func add(_ text: String?) { add(text.map { Array($0.utf8) }) }
-
-  mutating func add(_ number: (some BinaryInteger)?) {
-    add(number.map { value in withUnsafeBytes(of: Int64(value).littleEndian) { Array($0) } })
+  /// - Parameter table: a name that keeps rows of one table from matching those of another
+  init(_ table: String) {
+    var table = table
+    table.withUTF8 { add(UnsafeRawBufferPointer($0)) }
   }
 
-  mutating func add(_ number: Double?) { add((number?.bitPattern).map { Int64(bitPattern: $0) }) }
+  /// Adds a value. NULL differs from an empty text or blob.
+  mutating func add(_ value: DatabaseValue) {
+    switch value.storage {
+    case .null: add(nil)
+    case .int64(let number): add(number)
+    case .double(let number): add(Int64(bitPattern: number.bitPattern))
+    case .string(var text): text.withUTF8 { add(UnsafeRawBufferPointer($0)) }
+    case .blob(let data): data.withUnsafeBytes { add($0) }
+    }
+  }
 
-  /// Nothing is another thing than an empty one.
-  mutating func add(_ bytes: [UInt8]?) {
-    parts.append(bytes.map { [1] + $0 } ?? [0])
+  private mutating func add(_ number: Int64) {
+    withUnsafeBytes(of: number.littleEndian) { add($0) }
+  }
+
+  /// Hashes the length of the part, a byte that tells NULL from a value, and the value.
+  private mutating func add(_ bytes: UnsafeRawBufferPointer?) {
+    let count = UInt64(1 + (bytes?.count ?? 0))
+    withUnsafeBytes(of: count.littleEndian) { hash.update(bufferPointer: $0) }
+    withUnsafeBytes(of: UInt8(bytes == nil ? 0 : 1)) { hash.update(bufferPointer: $0) }
+    if let bytes { hash.update(bufferPointer: bytes) }
   }
 
   /// The first 8 bytes of a SHA-256.
-  var bytes: [UInt8] { Array(Fingerprint(parts).bytes.prefix(8)) }
+  var bytes: Data { Data(hash.finalize().prefix(8)) }
 }

@@ -1,17 +1,21 @@
 internal import Foundation
 internal import GRDB
 internal import NTMModel
+import Synchronization
 
 /// Keeps sessions in a SQLite database, through GRDB.
 ///
-/// The log is written ahead (WAL), and a commit returns when it is on the disk. One connection
-/// writes; others read beside it. Changes are told to the file's reader by nobody but this process,
-/// which the lease makes sure of: a lock on a file beside the database, for as long as the process
-/// lives.
+/// The database uses a write-ahead log (WAL), and a commit returns when it is on the disk. One
+/// connection writes; others read beside it. A lock on the database's file keeps other servers from
+/// using it: see `DatabaseFile`.
 final class SQLiteSessionStore: SessionStore {
   let path: String
   private let database: DatabasePool
+  /// nil for a store that is only read.
+  private let file: DatabaseFile?
   private let lease = Lock<LockFile?>(nil)
+  private let damagedReplyCount = Atomic(0)
+  private let isClosed = Atomic(false)
 
   var outlivesProcess: Bool { true }
 
@@ -23,13 +27,14 @@ final class SQLiteSessionStore: SessionStore {
   /// Seconds to wait for another process that holds the database, such as a backup.
   private static let patience = 3.0
 
-  /// Opens the file, or makes it.
+  /// Opens the file, or makes it, and locks it until `close`.
   ///
   /// - Parameters:
-  ///   - isReadOnly: whether to look only, which needs no lease
-  /// - Throws: `.foreign` where it is no database of sessions, or one of a newer version; `.failing`
-  ///   where it can't be opened or written.
+  ///   - isReadOnly: whether to look only, which needs neither lock nor lease
+  /// - Throws: `.inUse` if another process has the file; `.foreign` if it is no database of sessions, or one of a newer version; `.damaged` if
+  ///   its tables are not those of its version; `.failing` if it can't be opened or written.
   init(path: String, isReadOnly: Bool = false) throws(StoreError) {
+    try Self.checkPath(path)
     self.path = path
     // GRDB uses libdispatch, which tries to start a thread for ever.
     do { try NativeThread.check(count: 2) } catch {
@@ -43,13 +48,10 @@ final class SQLiteSessionStore: SessionStore {
       try db.execute(sql: "PRAGMA cell_size_check = ON")
       try db.execute(sql: "PRAGMA trusted_schema = OFF")
     }
+    if isReadOnly { try DatabaseFile.check(path) }
+    file = isReadOnly ? nil : try Self.lockedFile(path)
     database = try Self.attempting(path) {
-      if isReadOnly, !FileManager.default.fileExists(atPath: path) {
-        throw StoreError(.failing, "there is no such file")
-      }
-      // What clients' sessions hold is for nobody else to read.
-      if !isReadOnly { try LockFile.makeFile(path) }
-      // Before anything is written to a file of somebody else's.
+      // Before anything is written to another program's file.
       var looking = configuration
       looking.readonly = true
       try DatabaseQueue(path: path, configuration: looking).read { try Self.check($0) }
@@ -57,9 +59,40 @@ final class SQLiteSessionStore: SessionStore {
     }
   }
 
+  deinit { close() }
+
   // MARK: Opening
 
-  /// - Throws: where the database is another program's, or a newer version's.
+  /// SQLite takes some names for databases in memory.
+  private static func checkPath(_ path: String) throws(StoreError) {
+    if path.isEmpty {
+      throw StoreError(.failing, "the store has no file name; sqlite:FILE is expected")
+    }
+    if path == ":memory:" {
+      throw StoreError(
+        .failing, "sqlite::memory: is not a file; --store memory keeps sessions in memory")
+    }
+    if path.hasPrefix("file:") {
+      throw StoreError(
+        .failing, "SQLite's file: addresses are not supported; a path is expected", path: path)
+    }
+  }
+
+  /// Locks the file before SQLite opens it: a connection by another name of the file would use another
+  /// log.
+  private static func lockedFile(_ path: String) throws(StoreError) -> DatabaseFile {
+    let file = try DatabaseFile(path)
+    do throws(StoreError) { try file.lock() } catch { throw inUse(error, path) }
+    return file
+  }
+
+  private static func inUse(_ error: StoreError, _ path: String) -> StoreError {
+    guard error.kind == .inUse else { return error }
+    return StoreError(
+      .inUse, "it is in use by \(error.reason); one server at a time can use it", path: path)
+  }
+
+  /// - Throws: if the database is another program's or a newer version's, or its tables are changed.
   private static func check(_ db: Database) throws {
     let id = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
     let tables = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") ?? 0
@@ -70,21 +103,18 @@ final class SQLiteSessionStore: SessionStore {
       throw StoreError(
         .foreign, "it was written by a newer version of this program; use that, or another file")
     }
+    try SQLiteSchema.check(db)
   }
 
   func acquireLease() throws(StoreError) {
-    try lease.withLock { lease throws(StoreError) in
-      do throws(StoreError) {
-        lease = try LockFile(LockFile.realPath(path) + ".lock")
-      } catch {
-        guard error.kind == .inUse else { throw error }
-        throw StoreError(
-          .inUse, "it is in use by \(error.reason); one server at a time can use it", path: path)
+    do throws(StoreError) {
+      try lease.withLock { lease throws(StoreError) in
+        lease = try LockFile(LockFile.path(for: path))
       }
-    }
-    do throws(StoreError) { try prepare() } catch {
+      try prepare()
+    } catch {
       close()
-      throw error
+      throw Self.inUse(error, path)
     }
   }
 
@@ -99,11 +129,26 @@ final class SQLiteSessionStore: SessionStore {
         try db.execute(sql: "PRAGMA secure_delete = OFF")
       }
       try SQLiteSchema.migrator.migrate(database)
+      let deleted = try database.write { try KeyedReply.deleteDamagedNewest(in: $0) }
+      damagedReplyCount.add(deleted, ordering: .relaxed)
     }
     try probe()
+    file?.noteLog()
   }
 
+  var damagedReplies: Int { damagedReplyCount.load(ordering: .relaxed) }
+
+  var warning: String? {
+    guard file?.isMountPoint == true else { return nil }
+    return
+      "\(path) is a mount of a single file: SQLite's log is beside it, outside of the mount, and "
+      + "is lost with the container; mount the folder instead"
+  }
+
+  func checkPlace() throws(StoreError) { try file?.checkPlace() }
+
   func probe() throws(StoreError) {
+    try checkPlace()
     try Self.attempting(path) {
       // Nobody reads it; another number than before is something to write.
       try database.write { db in
@@ -113,15 +158,20 @@ final class SQLiteSessionStore: SessionStore {
   }
 
   func close() {
+    let wasClosed = isClosed.exchange(true, ordering: .relaxed)
+    // SQLite must not be called with a closed connection.
+    guard !wasClosed else { return }
     // So that the log is short when the file is opened next, and the file complete without it.
-    _ = try? database.writeWithoutTransaction { try $0.checkpoint(.truncate) }
+    if file != nil { _ = try? database.writeWithoutTransaction { try $0.checkpoint(.truncate) } }
     try? database.close()
     lease.withLock { $0 = nil }
+    file?.unlock()
   }
 
   // MARK: Writing
 
   func commit(_ changes: [StoredChange]) throws(StoreError) {
+    try checkPlace()
     try Self.attempting(path) {
       try database.write { db in
         for change in changes { try change.write(to: db) }
@@ -142,7 +192,7 @@ final class SQLiteSessionStore: SessionStore {
           }
           progress.lastActivity = now
           try progress.write(to: db, session: session)
-          try progress.writeExpiry(to: db, session: session)
+          try SessionRecord.updateExpiry(of: session, progress.lastActivity, in: db)
         }
       }
     }
@@ -150,10 +200,7 @@ final class SQLiteSessionStore: SessionStore {
 
   func quarantine(_ session: Int, _ reason: String) throws(StoreError) {
     try Self.attempting(path) {
-      try database.write { db in
-        try db.execute(
-          sql: "UPDATE sessions SET damage = ? WHERE number = ?", arguments: [reason, session])
-      }
+      try database.write { try SessionRecord.quarantine(session, reason, in: $0) }
     }
   }
 
@@ -193,24 +240,28 @@ final class SQLiteSessionStore: SessionStore {
         WHERE age >= ?1 AND age < ?2 AND (age > ?1 OR number > ?3)
         ORDER BY age, number LIMIT ?4
         """, arguments: [place.age, age, place.number, trimmedReplies])
-    for row in rows where row["status"] != 0 {
-      let number: Int64 = row["number"]
+    for row in rows where (row[2] as DatabaseValue) != 0.databaseValue {
+      let number: Int64 = row[0]
       let whole = try Row.fetchOne(
-        db, sql: "SELECT * FROM replies WHERE number = ?", arguments: [number])
+        db, sql: "SELECT \(KeyedReply.columns) FROM replies r WHERE r.number = ?",
+        arguments: [number])
       // Damaged replies are of no use.
-      if let whole, let reply = try? KeyedReply(whole) {
+      if let whole, let reply = KeyedReply(whole) {
         try reply.forgetBody(in: db, number: number)
       } else {
         try db.execute(sql: "DELETE FROM replies WHERE number = ?", arguments: [number])
       }
     }
-    return rows.count < trimmedReplies ? nil : rows.last.map { ($0["age"], $0["number"]) }
+    return rows.count < trimmedReplies ? nil : rows.last.map { ($0[1], $0[0]) }
   }
 
   // MARK: Reading
 
   func record(id: String) throws(StoreError) -> SessionRecord? {
-    try records("WHERE s.id = ?", [id]).first
+    let found = DamagedID.number(id).map { ("WHERE s.number = ?", [$0] as StatementArguments) }
+    let (condition, arguments) = found ?? ("WHERE s.id = ?", [id])
+    // An index may lead to a row whose id is changed.
+    return try records(condition, arguments).first { $0.id == id }
   }
 
   func records(sequence: String) throws(StoreError) -> [SessionRecord] {
@@ -218,26 +269,47 @@ final class SQLiteSessionStore: SessionStore {
   }
 
   func page(after: Int, limit: Int) throws(StoreError) -> [SessionRecord] {
-    try records("WHERE s.number > ? ORDER BY s.number LIMIT ?", [after, limit])
+    // A damaged number may be the least of all.
+    let page = try records(
+      "WHERE s.number \(after == .min ? ">=" : ">") ? ORDER BY s.number LIMIT ?", [after, limit])
+    // Callers ask for the next page after the last number, which must get them on.
+    for (before, next) in zip([after] + page.map(\.number), page.map(\.number))
+    where before >= next && before != .min {
+      throw StoreError(.damaged, "the database is damaged: sessions are out of order", path: path)
+    }
+    return page
   }
 
+  /// `expires_at` and the condition in SQL only select candidates, from values that may be damaged.
+  /// The verified values decide.
   func expired(
     at now: Timestamp, since start: Timestamp, limit: Int
   ) throws(StoreError) -> [SessionRecord] {
     try records(
       """
-      WHERE s.expires_at < ? AND max(p.last_activity, ?) + s.keep_alive * 1000 < ? LIMIT ?
-      """, [now.milliseconds, start.milliseconds, now.milliseconds, limit])
+      WHERE s.expires_at < ? AND max(p.last_activity, ?) + s.keep_alive * 1000 < ?
+      """, [now.milliseconds, start.milliseconds, now.milliseconds], limit: limit
+    ) { record in
+      record.damage == nil && record.expiresAt(since: start).map { $0 < now } == true
+    }
   }
 
+  /// - Parameter limit: the largest number of records that `isWanted` accepts
   private func records(
-    _ condition: String, _ arguments: StatementArguments
+    _ condition: String, _ arguments: StatementArguments, limit: Int = .max,
+    where isWanted: (SessionRecord) -> Bool = { _ in true }
   ) throws(StoreError) -> [SessionRecord] {
     try Self.attempting(path) {
       try database.read { db in
         let statement = try db.cachedStatement(
           sql: "SELECT \(SessionRecord.columns) FROM \(SessionRecord.tables) \(condition)")
-        return try Row.fetchAll(statement, arguments: arguments).map { SessionRecord($0) }
+        let rows = try Row.fetchCursor(statement, arguments: arguments)
+        var records: [SessionRecord] = []
+        while records.count < limit, let row = try rows.next() {
+          let record = try SessionRecord(row, in: db)
+          if isWanted(record) { records.append(record) }
+        }
+        return records
       }
     }
   }
@@ -245,15 +317,9 @@ final class SQLiteSessionStore: SessionStore {
   func content(of session: Int) throws(StoreError) -> StoredContent? {
     try Self.attempting(path) {
       try database.read { db in
-        let base = try db.cachedStatement(sql: "SELECT * FROM bases WHERE session = ?")
-        guard let row = try Row.fetchOne(base, arguments: [session]) else { return nil }
-        let statement = try db.cachedStatement(
-          sql: "SELECT * FROM steps WHERE session = ? ORDER BY first")
+        guard let base = try StoredBase.read(from: db, session: session) else { return nil }
         let content = StoredContent(
-          base: try StoredBase(row, session: session),
-          steps: try Row.fetchAll(statement, arguments: [session]).map {
-            try StoredSteps($0, session: session)
-          })
+          base: base, steps: try StoredSteps.read(from: db, session: session))
         var step = content.base.step
         for steps in content.steps {
           guard steps.first == step + 1 else {
@@ -273,12 +339,11 @@ final class SQLiteSessionStore: SessionStore {
     try Self.attempting(path) {
       try database.read { db in
         var summary = StoreSummary()
-        summary.lastNumber =
-          try Int.fetchOne(db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'sessions'") ?? 0
+        summary.lastNumber = try Self.lastNumber(db)
         let models = try Row.fetchCursor(
           db, sql: "SELECT model, digest, count(*) AS count FROM sessions GROUP BY model, digest")
         while let row = try models.next() {
-          summary.models[SessionRecord.model(row), default: 0] += row["count"]
+          summary.models[SessionRecord.model(row), default: 0] += Int.fromDatabaseValue(row[2]) ?? 0
         }
         let names = try DatabaseValue.fetchCursor(
           db, sql: "SELECT sequence FROM sessions WHERE sequence IS NOT NULL")
@@ -292,14 +357,34 @@ final class SQLiteSessionStore: SessionStore {
     }
   }
 
+  /// The largest number in any table, so that a new session never meets rows of another one, whatever
+  /// `sqlite_sequence` says. Numbers that no session can have are damage and don't count.
+  private static func lastNumber(_ db: Database) throws -> Int {
+    try Int.fetchOne(
+      db,
+      sql: """
+        SELECT CAST(max(ifnull(n, 0)) AS INTEGER) FROM (
+          SELECT max(number) AS n FROM sessions WHERE number <= :most
+          UNION ALL SELECT max(session) FROM progress WHERE session <= :most
+          UNION ALL SELECT max(session) FROM bases WHERE session <= :most
+          UNION ALL SELECT max(session) FROM steps WHERE session <= :most
+          UNION ALL SELECT max(seq) FROM sqlite_sequence
+            WHERE name = 'sessions' AND typeof(seq) = 'integer' AND seq BETWEEN 0 AND :most)
+        """, arguments: ["most": StoredRow.largestNumber]) ?? 0
+  }
+
   func replies(atMost bytes: Int) throws(StoreError) -> [KeyedReply] {
     try Self.attempting(path) {
       try database.read { db in
         var left = bytes
         var replies: [KeyedReply] = []
-        let rows = try Row.fetchCursor(db, sql: "SELECT * FROM replies ORDER BY number DESC")
+        let rows = try Row.fetchCursor(
+          db, sql: "SELECT \(KeyedReply.columns) FROM replies r ORDER BY r.number DESC")
         while let row = try rows.next() {
-          guard let reply = try KeyedReply(row) else { continue }
+          guard let reply = KeyedReply(row) else {
+            damagedReplyCount.add(1, ordering: .relaxed)
+            continue
+          }
           replies.append(reply.within(&left))
         }
         return replies.reversed()
@@ -411,16 +496,8 @@ extension StoredChange {
       progress.lastActivity = max(progress.lastActivity, lastActivity)
     }
     try progress.write(to: db, session: session)
-    // Steps leave the session's row alone, whose time is too early then: `expired` looks again.
+    // Steps leave the session's row alone, whose time is too early then: `expired` checks again.
     guard created == nil, steps == nil || base != nil else { return }
-    try progress.writeExpiry(to: db, session: session)
-  }
-}
-
-extension SessionProgress {
-  fileprivate func writeExpiry(to db: Database, session: Int) throws {
-    let statement = try db.cachedStatement(
-      sql: "UPDATE sessions SET expires_at = ? + keep_alive * 1000 WHERE number = ?")
-    try statement.execute(arguments: [lastActivity.milliseconds, session])
+    try SessionRecord.updateExpiry(of: session, progress.lastActivity, in: db)
   }
 }

@@ -24,7 +24,9 @@ public final class SessionArchive {
     public var damage: String? { record.damage }
 
     /// The object that `GET /sessions/{id}` gives, on one line.
-    public var json: String {
+    public var json: String { Self.json(of: record) }
+
+    static func json(of record: SessionRecord) -> String {
       let start = Timestamp(milliseconds: 0)
       let resource = SessionResource(record, since: start, stateBytes: nil)
       return String(decoding: HTTPResponse.json(resource).body, as: UTF8.self)
@@ -55,7 +57,8 @@ public final class SessionArchive {
 
   /// Shows all sessions, in the order in which they were made.
   public func show(_ show: (Entry) throws -> Void) throws {
-    var last = 0
+    // The number of a damaged session may be below 0.
+    var last = Int.min
     while true {
       let page = try store.page(after: last, limit: 1000)
       for record in page { try show(Entry(record: record)) }

@@ -62,8 +62,25 @@ protocol SessionStore: Sendable {
   /// Marks a session as one that can't be used any more.
   func quarantine(_ session: Int, _ reason: String) throws(StoreError)
 
+  /// Checks that what is written is where the next start looks for it.
+  ///
+  /// - Throws: `.replaced` if it is not.
+  func checkPlace() throws(StoreError)
+
+  /// Stored replies that were damaged and skipped.
+  var damagedReplies: Int { get }
+
+  /// What an operator should know about the place of the store.
+  var warning: String? { get }
+
   /// Gives the lease back.
   func close()
+}
+
+extension SessionStore {
+  func checkPlace() throws(StoreError) {}
+  var damagedReplies: Int { 0 }
+  var warning: String? { nil }
 }
 
 /// How much a store holds.
@@ -90,6 +107,8 @@ public struct StoreError: Error, CustomStringConvertible, Sendable {
     case foreign
     /// There is no room, it can't be written, or the disk fails. That may be over later.
     case failing
+    /// The file was deleted, moved or replaced: what is written is lost when the process ends.
+    case replaced
   }
 
   let kind: Kind

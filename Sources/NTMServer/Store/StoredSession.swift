@@ -44,7 +44,7 @@ struct StoredSteps: Equatable, Sendable {
   var request: RequestMark?
 
   /// The number of the last.
-  var last: Int { first + inputs.count - 1 }
+  var last: Int { first + (inputs.count - 1) }
 }
 
 /// The request that the last steps came with, if it may be repeated: with its steps taken again, its

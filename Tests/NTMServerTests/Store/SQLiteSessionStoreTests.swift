@@ -7,8 +7,9 @@ import Testing
 /// What is SQLite's own.
 struct SQLiteSessionStoreTests {
   private let folder = try! StoreFolder()
+  private static let id = "AAAAAAAAAAAAAAAAAAAone"
   private static let record = SessionRecord(
-    number: 1, id: "one", modelName: "copy", modelDigest: "d", createdAt: .now, keepAlive: 100,
+    number: 1, id: id, modelName: "copy", modelDigest: "d", createdAt: .now, keepAlive: 100,
     lastActivity: .now)
 
   /// Writes a session with a state and some steps.
@@ -67,7 +68,7 @@ struct SQLiteSessionStoreTests {
     let error = #expect(throws: StoreError.self) { try store.commit([activity, twin()]) }
     #expect(error?.kind == .rejected)
     try store.commit([activity])
-    #expect(try store.record(id: "one")?.step == 5)
+    #expect(try store.record(id: Self.record.id)?.step == 5)
   }
 
   @Test func aChangeThatIsTooLongIsRejectedAlone() throws {
@@ -88,7 +89,7 @@ struct SQLiteSessionStoreTests {
     try store.acquireLease()
     defer { store.close() }
     try store.commit([twin(isEnded: true)])
-    #expect(try store.record(id: "one")?.step == 5)
+    #expect(try store.record(id: Self.record.id)?.step == 5)
     #expect(try store.content(of: 1)?.steps.count == 1)
   }
 
@@ -125,9 +126,7 @@ struct SQLiteSessionStoreTests {
     let first = try SQLiteSessionStore(path: other)
     try first.acquireLease()
     defer { first.close() }
-    let second = try SQLiteSessionStore(path: folder.file)
-    defer { second.close() }
-    let refusal = #expect(throws: StoreError.self) { try second.acquireLease() }
+    let refusal = #expect(throws: StoreError.self) { try SQLiteSessionStore(path: folder.file) }
     #expect(refusal?.kind == .inUse)
   }
 
@@ -174,32 +173,159 @@ struct SQLiteSessionStoreTests {
     defer { store.close() }
     switch damage.where {
     case "record":
-      #expect(try store.record(id: "one")?.damage != nil, "\(damage.sql)")
+      #expect(try store.record(id: Self.id)?.damage != nil, "\(damage.sql)")
       #expect(try store.page(after: 0, limit: 9).map { $0.damage != nil } == [true])
     default:
-      #expect(try store.record(id: "one")?.damage == nil)
+      #expect(try store.record(id: Self.id)?.damage == nil)
       let error = #expect(throws: StoreError.self, "\(damage.sql)") { try store.content(of: 1) }
       #expect(error?.kind == .damaged)
     }
   }
 
-  /// When a session may end is not under its checksum.
-  @Test func aSessionThatWasUsedDoesNotEnd() throws {
+  @Test func aSessionExpiresByItsOwnTime() throws {
     try fill()
-    try execute("UPDATE sessions SET expires_at = 0")
     let store = try SQLiteSessionStore(path: folder.file)
     defer { store.close() }
     #expect(try store.expired(at: .now, since: .now, limit: 9).isEmpty)
     #expect(try store.expired(at: .now.advanced(by: 101), since: .now, limit: 9).count == 1)
   }
 
-  @Test(arguments: ["status = 500", "body = x'02'", "headers = 'a:b'", "part = 3"])
+  @Test(arguments: ["expires_at = 0", "keep_alive = 1e-9", "keep_alive = -1e300"])
+  func aDamagedSessionNeverExpires(_ change: String) throws {
+    try fill()
+    try execute("UPDATE sessions SET \(change)")
+    try execute("UPDATE progress SET last_activity = 0")
+    let store = try SQLiteSessionStore(path: folder.file)
+    defer { store.close() }
+    #expect(try store.expired(at: .now, since: .now, limit: 9).isEmpty)
+    #expect(try store.record(id: Self.id)?.expiresAt(since: .now) == nil)
+  }
+
+  @Test(arguments: ["status = 500", "body = x'02'", "headers = 'a:b'", "part = 3", "number = 7"])
   func aDamagedReplyIsForgotten(_ change: String) throws {
     try fill()
     try execute("UPDATE replies SET \(change)")
     let store = try SQLiteSessionStore(path: folder.file)
     defer { store.close() }
     #expect(try store.replies(atMost: 99).isEmpty)
+    #expect(store.damagedReplies == 1)
+  }
+
+  /// The largest number decides which replies are forgotten and which number is the next.
+  @Test(arguments: [1 << 40, Int.max])
+  func aReplyWithADamagedNumberDoesNotPushOthersOut(_ number: Int) throws {
+    try fill()
+    try execute(
+      "INSERT INTO replies SELECT \(number), 'l', part, fingerprint, status, headers, "
+        + "body, checksum, applied, age FROM replies")
+    try execute("UPDATE sqlite_sequence SET seq = \(Int.max) WHERE name = 'replies'")
+    let store = try SQLiteSessionStore(path: folder.file)
+    try store.acquireLease()
+    defer { store.close() }
+    #expect(store.damagedReplies == 1)
+    let reply = KeyedReply(
+      key: "m", fingerprint: Fingerprint([[1]]), response: HTTPResponse(status: 200, body: [1]))
+    try store.commit([StoredChange(session: 1, lastActivity: .now, replies: [reply])])
+    #expect(try store.replies(atMost: 99).map(\.key) == ["k", "m"])
+  }
+
+  // MARK: Schema
+
+  @Test(arguments: [
+    (change: "ALTER TABLE sessions RENAME COLUMN keep_alive TO kept", name: "keep_alive"),
+    (change: "ALTER TABLE steps RENAME TO stages", name: "table steps"),
+    (change: "DROP INDEX sessions_by_expiry", name: "index sessions_by_expiry"),
+    (change: "ALTER TABLE bases ADD COLUMN more", name: "more"),
+    (change: "DROP TABLE progress; CREATE TABLE progress (session TEXT)", name: "session"),
+    (change: "DELETE FROM grdb_migrations", name: "grdb_migrations"),
+  ])
+  func aChangedSchemaIsRefusedWithTheDifference(_ change: (change: String, name: String)) throws {
+    try fill()
+    try execute(change.change)
+    for isReadOnly in [true, false] {
+      let refusal = #expect(throws: StoreError.self) {
+        try SQLiteSessionStore(path: folder.file, isReadOnly: isReadOnly)
+      }
+      #expect(refusal?.kind == .damaged)
+      #expect(refusal?.description.contains(folder.file) == true)
+      #expect(refusal?.reason.contains(change.name) == true, "\(refusal?.reason ?? "")")
+    }
+  }
+
+  @Test func tablesOfOtherProgramsAreAccepted() throws {
+    try fill()
+    try execute("CREATE TABLE _backup_seq (id INTEGER PRIMARY KEY, seq INTEGER); ANALYZE")
+    let store = try SQLiteSessionStore(path: folder.file)
+    try store.acquireLease()
+    store.close()
+  }
+
+  // MARK: Numbers
+
+  @Test(arguments: [
+    "DELETE FROM sqlite_sequence",
+    "UPDATE sqlite_sequence SET seq = 0", "UPDATE sqlite_sequence SET seq = -1",
+    "UPDATE sqlite_sequence SET seq = 'x'", "UPDATE sqlite_sequence SET seq = NULL",
+    "UPDATE sqlite_sequence SET seq = 9223372036854775807",
+    "UPDATE steps SET session = 9223372036854775807",
+    "INSERT INTO sessions SELECT 9223372036854775807, 'x', model, digest, 0, 1, NULL, 0, NULL, x'' "
+      + "FROM sessions",
+  ])
+  func aNewSessionNeverMeetsRowsOfAnother(_ change: String) throws {
+    try fill()
+    try execute(change)
+    let store = try SQLiteSessionStore(path: folder.file)
+    try store.acquireLease()
+    defer { store.close() }
+    #expect(try store.summary().lastNumber == 1)
+  }
+
+  @Test(arguments: ["", ":memory:", "file:x?mode=memory"])
+  func aPathThatIsNoFileIsRefused(_ path: String) {
+    let refusal = #expect(throws: StoreError.self) { try SQLiteSessionStore(path: path) }
+    #expect(refusal?.reason.isEmpty == false)
+    #expect(path.isEmpty || !FileManager.default.fileExists(atPath: path))
+  }
+
+  // MARK: One server
+
+  @Test func aHardLinkIsTheSameStore() throws {
+    let first = try SQLiteSessionStore(path: folder.file)
+    try first.acquireLease()
+    let other = "\(folder.path)/link.sqlite"
+    try FileManager.default.linkItem(atPath: folder.file, toPath: other)
+    let inUse = #expect(throws: StoreError.self) { try SQLiteSessionStore(path: other) }
+    #expect(inUse?.kind == .inUse)
+    #expect(inUse?.reason.contains("process \(getpid())") == true)
+    first.close()
+    // SQLite's log would be beside one of the names.
+    let linked = #expect(throws: StoreError.self) {
+      try SQLiteSessionStore(path: folder.file)
+    }
+    #expect(linked?.reason.contains("2 names") == true)
+    try FileManager.default.removeItem(atPath: other)
+    try SQLiteSessionStore(path: folder.file).acquireLease()
+  }
+
+  @Test(arguments: ["", "-wal"])
+  func aDeletedFileFailsCommits(_ suffix: String) throws {
+    try fill()
+    let store = try SQLiteSessionStore(path: folder.file)
+    try store.acquireLease()
+    defer { store.close() }
+    try store.checkPlace()
+    let moved = "\(folder.path)/moved"
+    try FileManager.default.moveItem(atPath: folder.file + suffix, toPath: moved)
+    for attempt in [{ try store.checkPlace() }, { try store.probe() }, { try store.commit([]) }] {
+      let error = #expect(throws: StoreError.self) { try attempt() }
+      #expect(error?.kind == .replaced)
+    }
+    // Another file at the path is not the store either.
+    try Data().write(to: URL(filePath: folder.file + suffix))
+    #expect(throws: StoreError.self) { try store.probe() }
+    try FileManager.default.removeItem(atPath: folder.file + suffix)
+    try FileManager.default.moveItem(atPath: moved, toPath: folder.file + suffix)
+    try store.probe()
   }
 
   @Test func aFailedCommitWritesNothing() throws {
@@ -214,8 +340,8 @@ struct SQLiteSessionStoreTests {
     }
     // The second has a number that is taken.
     #expect(throws: StoreError.self) { try store.commit([step(1, 6), step(1, 4)]) }
-    #expect(try store.record(id: "one")?.step == 5)
+    #expect(try store.record(id: Self.id)?.step == 5)
     try store.commit([step(1, 6)])
-    #expect(try store.record(id: "one")?.step == 6)
+    #expect(try store.record(id: Self.id)?.step == 6)
   }
 }

@@ -246,17 +246,18 @@ struct SessionStoreTests {
   @Test(arguments: Kind.allCases)
   func oneAtATimeMayChangeIt(_ kind: Kind) throws {
     let first = try store(kind)
-    let second: any SessionStore =
-      kind == .memory ? first : try SQLiteSessionStore(path: folder.file)
-    let refusal = #expect(throws: StoreError.self) { try second.acquireLease() }
+    let acquire = {
+      let second: any SessionStore =
+        kind == .memory ? first : try SQLiteSessionStore(path: folder.file)
+      try second.acquireLease()
+    }
+    let refusal = #expect(throws: StoreError.self) { try acquire() }
     #expect(refusal?.kind == .inUse)
     first.close()
     if kind == .sqlite {
       #expect(refusal?.description.contains(folder.file) == true)
       #expect(refusal?.reason.contains("process \(getpid())") == true)
-      try SQLiteSessionStore(path: folder.file).acquireLease()
-    } else {
-      try second.acquireLease()
     }
+    try acquire()
   }
 }
