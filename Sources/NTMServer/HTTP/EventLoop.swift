@@ -43,6 +43,8 @@ final class EventLoop: @unchecked Sendable {
   lazy var compressor = GzipCompressor()
   /// Requests that are answered by a stream, until their completion.
   var streams: [ObjectIdentifier: RequestRecord] = [:]
+  /// Streams that are still to be checked for a client that has left; some may be over.
+  @exclusivity(unchecked) var streamsToCheck: [ObjectIdentifier] = []
   /// When to look next for clients that have left (monotonic nanoseconds).
   @exclusivity(unchecked) var nextLook: UInt64 = 0
 
