@@ -48,6 +48,8 @@ final class EventLoop: @unchecked Sendable {
   @exclusivity(unchecked) var activity = 0
   /// Runs of the library, one behind the other, without waiting and without progress.
   private var idleRuns = 0
+  /// Streams that are still to be checked for a client that has left; some may be over.
+  @exclusivity(unchecked) var streamsToCheck: [ObjectIdentifier] = []
   /// When to look next for clients that have left (monotonic nanoseconds).
   @exclusivity(unchecked) var nextLook: UInt64 = 0
 

@@ -126,10 +126,7 @@ extension SessionTable {
   }
 
   func quarantine(_ record: SessionRecord, _ reason: String) {
-    let session = table.withLock { table in
-      table.damaged[record.id] = reason
-      return table.handle(record.id)
-    }
+    let session = table.withLock { $0.quarantine(record.id, reason) }
     session?.events.disconnect()
     journal.quarantine(record, reason)
   }

@@ -114,6 +114,15 @@ extension SessionTable {
       away[session.id] = Away(session: session)
     }
 
+    /// A session can't be used. It is found in the store only from now on, where it can be deleted even
+    /// while a request or a watcher still has it.
+    ///
+    /// - Returns: the session if somebody has it
+    mutating func quarantine(_ id: String, _ reason: String) -> Session? {
+      damaged[id] = reason
+      return away.removeValue(forKey: id)?.session
+    }
+
     /// - Returns: the model if that was its last session, to be released without the lock
     mutating func remove(
       _ session: Session, _ ending: SessionEnding, bytes: Int

@@ -84,6 +84,24 @@ extension HTTPServerTests {
 
   // MARK: Clients that leave
 
+  /// They are checked some at a time.
+  @Test func manyClientsThatLeaveAreAllNoticed() throws {
+    try withServer { _, handler, port in
+      let clients = try (0..<300).map { _ in try SocketClient(port: port) }
+      for client in clients { try client.send("GET", "/stream") }
+      for client in clients { #expect(try client.receiveHead().status == 200) }
+      let streams = try handler.takeStreams(clients.count)
+      let gates = streams.map { stream in
+        let gate = Gate()
+        stream.onClose { gate.open() }
+        return gate
+      }
+      for client in clients { client.close() }
+      for gate in gates { gate.pass() }
+      #expect(streams.allSatisfy { $0.isClosed })
+    }
+  }
+
   @Test(arguments: ["closed", "reset", "ended with bytes unread"])
   func aClientThatLeavesAnIdleStreamIsNoticed(_ how: String) throws {
     try withServer { _, handler, port in

@@ -29,7 +29,7 @@ struct OldStoreTests {
   @Test func sessionsContinueBitForBit() async throws {
     try copyStore()
     let state = [UInt8](
-      try Data(contentsOf: Self.fixtures.appending(path: "sessions_version1.safetensors")))
+      try Data(contentsOf: Self.fixtures.appending(path: "sessions_version1.state")))
     let input = ServedModel.copy.inputs(1)[0]
     let direct = try DirectSession(.copy)
     for step in 1...5 { _ = try direct.step((0..<9).map { Float(step >> $0 & 1) }) }

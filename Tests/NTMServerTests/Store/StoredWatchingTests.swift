@@ -85,6 +85,23 @@ struct StoredWatchingTests {
     }
   }
 
+  @Test func aDamagedSessionCanBeDeletedWhileSomebodyHasIt() async throws {
+    let id = try await makeSession(steps: 1)
+    let table = SessionTable(
+      limits: .init(.testing()), journal: Journal(store, .always, .silent),
+      summary: store.summary(), modelOf: { _ in .copy })
+    let session = try table.find(id)
+    table.quarantine(session.record, "as a test")
+    guard case .record(let record) = try table.look(for: id) else {
+      Issue.record("a damaged session is used")
+      return
+    }
+    table.discard(record, SessionEnding(reason: .deleted, at: .now))
+    #expect(waitUntil { store.page(after: 0, limit: 9).isEmpty })
+    #expect(throws: Problem.self) { _ = try table.look(for: id) }
+    withExtendedLifetime(session) {}
+  }
+
   // MARK: Resumption
 
   /// Reads the ids of a session's first steps.
