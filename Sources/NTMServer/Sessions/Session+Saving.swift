@@ -95,7 +95,9 @@ extension Session {
     }
     var change = UnsavedChange()
     change.rebase(
-      UnsavedChange.Base(step: content.step, state: StateCopy(copy, countedBy: journal.copies), reply: content.lastReply))
+      UnsavedChange.Base(
+        step: content.step, state: StateCopy(copy, countedBy: journal.copies),
+        reply: content.lastReply))
     journal.save(self, change)
     return true
   }

@@ -215,7 +215,8 @@ extension Session {
     _ content: inout Content, by state: borrowing State, step: Int
   ) throws(Problem) {
     let copy =
-      journal.keeps == .steps ? StateCopy(try model.copy(state, for: "this state"), countedBy: journal.copies) : nil
+      journal.keeps == .steps
+      ? StateCopy(try model.copy(state, for: "this state"), countedBy: journal.copies) : nil
     content.state.assign(state)
     content.step = step
     table?.forgetReply(&content)

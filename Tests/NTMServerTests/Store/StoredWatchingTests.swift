@@ -87,8 +87,11 @@ struct StoredWatchingTests {
 
   @Test func aDamagedSessionCanBeDeletedWhileSomebodyHasIt() async throws {
     let id = try await makeSession(steps: 1)
+    let journal = Journal(store, .always, .silent)
+    try journal.start()
+    defer { journal.stop(Journal.Final(sessions: [], replies: []), patience: .max / 2) }
     let table = SessionTable(
-      limits: .init(.testing()), journal: Journal(store, .always, .silent),
+      limits: .init(.testing()), journal: journal,
       summary: store.summary(), modelOf: { _ in .copy })
     let session = try table.find(id)
     table.quarantine(session.record, "as a test")
