@@ -10,12 +10,19 @@ struct SequenceKey: Hashable, Sendable {
 extension SessionTable {
   /// - Throws: `Problem` 404 if there is no such sequence, or not any more.
   func find(_ key: SequenceKey) throws(Problem) -> Session {
-    guard let session = try find(sequence: key.text) else {
+    do throws(Problem) {
+      if let session = try find(sequence: key.text) { return session }
+    } catch {
+      // The session of the sequence has ended.
+      guard error.kind == .noSuchSession else { throw error }
       throw Problem(
         .noSuchSession,
-        "there is no sequence \(key.id.json) of model \"\(key.model)\": its first request has to have "
-          + "sequence_start")
+        "\(error.detail): the first request of another sequence has to have sequence_start",
+        fields: error.fields)
     }
-    return session
+    throw Problem(
+      .noSuchSession,
+      "there is no sequence \(key.id.json) of model \"\(key.model)\": its first request has to have "
+        + "sequence_start")
   }
 }
