@@ -99,6 +99,9 @@ struct Application: HTTPHandler {
     if case .unwantedBody = refusal, router.body(of: request) == nil {
       return router.refusal(of: request).response
     }
+    if case .bodyNotStored(let reason, let isFull) = refusal {
+      logger.log(level: isFull ? .warning : .error, "a request's body can't be stored: \(reason)")
+    }
     return Problem(refusal).response
   }
 

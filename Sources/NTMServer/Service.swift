@@ -161,6 +161,9 @@ public final class Service: Sendable {
   /// The port that is listened on; nil if the service is not running.
   public var port: Int? { server.port }
 
+  /// What request bodies use; nil if the service is not running.
+  var bodyBudget: BodyBudget? { server.bodyBudget }
+
   /// Makes what is served what the folder of models has, as far as its files are good, and logs what
   /// changed. Sessions keep the models that they have.
   ///

@@ -84,8 +84,12 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   @Option(help: "Most bytes of a request's body.")
   var maxBody = ByteCount(8 << 20)
 
-  @Option(help: "Most bytes of all requests' bodies in memory at a time, parsed ones included.")
-  var maxBodyMemory = ByteCount(256 << 20)
+  @Option(
+    help: """
+      Most bytes of all requests' bodies in memory at a time, parsed ones included (default: a \
+      quarter of the memory that the process may use, at most 256M).
+      """)
+  var maxBodyMemory: ByteCount?
 
   @Option(help: "Most bytes of all streams of inputs on disk at a time.")
   var maxBodyDisk = ByteCount(4 << 30)
@@ -264,6 +268,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     """
     the process may use \(SystemLimits.memory >> 20) MiB of memory and \(SystemLimits.processors) \
     processors; limits: \(options.maxSessionBytes >> 20) MiB of session states, \
+    \(options.http.maxBodyMemory >> 20) MiB of request bodies, \
     \(options.http.eventLoops) event loops, \(options.http.workers) workers
     """
   }
@@ -286,7 +291,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     options.http.host = host
     options.http.port = port
     options.http.maxBodyBytes = maxBody.bytes
-    options.http.maxBodyMemory = maxBodyMemory.bytes
+    if let maxBodyMemory { options.http.maxBodyMemory = maxBodyMemory.bytes }
     options.http.maxBodyDisk = maxBodyDisk.bytes
     options.http.maxConnections = maxConnections
     options.http.maxConnectionsPerAddress = maxConnectionsPerAddress

@@ -194,11 +194,7 @@ extension JSONValue {
   }
 
   fileprivate var elements: [JSONValue] {
-    switch self {
-    case .list(let list): list
-    case .numbers(let numbers): numbers.map { .number($0) }
-    default: []
-    }
+    JSONList(self).map { Array($0) } ?? []
   }
 
   fileprivate var text: String? { if case .string(let text) = self { text } else { nil } }

@@ -8,7 +8,7 @@ struct LimitTests {
     #expect(
       server.process.errors.firstMatch(
         of:
-          /may use \d+ MiB of memory and \d+ processors; limits: 3 MiB of session states, 1 event loops, 2 workers\n/
+          /may use \d+ MiB of memory and \d+ processors; limits: 3 MiB of session states, \d+ MiB of request bodies, 1 event loops, 2 workers\n/
       ) != nil)
   }
 

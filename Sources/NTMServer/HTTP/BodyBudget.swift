@@ -36,6 +36,18 @@ final class BodyBudget: Sendable {
   /// Spooled bodies.
   let disk: Part
 
+  /// Reserves memory for work on a body. The caller releases it.
+  ///
+  /// - Parameter reserved: bytes that the same request has reserved already
+  /// - Throws: `HTTPRefusal` if the bodies use too much memory at present, or the request alone needs
+  ///   more than they may use.
+  func reserveMemory(_ bytes: Int, beside reserved: Int = 0) throws(HTTPRefusal) {
+    guard reserved + bytes <= memory.limit else {
+      throw .bodyTooComplex(bytes: bytes, limit: memory.limit)
+    }
+    guard memory.reserve(bytes) else { throw .bodiesTooLarge(limit: memory.limit) }
+  }
+
   init(memory: Int, disk: Int) {
     self.memory = Part(limit: memory)
     self.disk = Part(limit: disk)

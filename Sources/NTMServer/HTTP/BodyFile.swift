@@ -9,8 +9,8 @@
 /// The part of a request's body that is on disk, in a file without a name. The file disappears with
 /// its last user, even if the process is killed.
 ///
-/// The event loop appends while the body arrives. From then on the file is only read, at a position
-/// of each reader's own, from any thread.
+/// Workers append, one at a time, while the body arrives. From then on the file is only read, at a
+/// position of each reader's own, from any thread.
 final class BodyFile: Sendable {
   struct Failure: Error {
     let reason: String
@@ -37,8 +37,7 @@ final class BodyFile: Sendable {
   private let descriptor: Int32
   private let directory: String
   private let budget: BodyBudget
-  /// Bytes reserved, and bytes that may be appended before the next check of the free space. Only the
-  /// event loop uses it.
+  /// Bytes reserved, and bytes that may be appended before the next check of the free space.
   private let state = Lock((reserved: 0, unchecked: 0))
 
   init(in directory: String, budget: BodyBudget) throws(Failure) {

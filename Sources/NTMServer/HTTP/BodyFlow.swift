@@ -13,16 +13,16 @@ extension HTTPHandler {
   func bodyLimit(for request: HTTPRequest) -> HTTPBodyLimit { .memory(max: .max) }
 }
 
-/// The way of a request's body into memory or onto disk. All of it runs on the loop's thread, except
-/// the unpacking, which runs on a worker.
-///
-/// Writing to disk there holds up the loop's other connections, but as long as the system has memory
-/// to write to, it costs little more than the copy.
+/// The way of a request's body into memory or onto disk. The parts arrive on the loop's thread, which
+/// does nothing long: it copies them into blocks, and never moves a long body to a larger place. A
+/// worker writes the blocks to disk, joins and unpacks them.
 extension EventLoop {
   /// Bytes of a spooled body that stay in memory.
   static let memoryOfSpooled = 1 << 20
   /// Bytes of a body that are discarded.
   static let mostDiscarded = 64 << 10
+  /// Bytes of a body in memory that are kept in one piece while it arrives.
+  private static let bytesInOnePiece = 16 << 10
 
   /// How many bytes beyond its limit are read of a body that grew past it, for the sake of an
   /// answer: a chunked upload can only be answered when it is over.
@@ -71,6 +71,7 @@ extension EventLoop {
   /// A part of the body is here. A result of false means that the connection is dropped.
   func receive(_ part: UnsafeRawBufferPointer, _ record: RequestRecord) -> Bool {
     activity &+= 1
+    record.client.isPaused = false
     record.receivedBytes += part.count
     if record.expectedBytes == nil { record.client.receivesPart() }
     if record.bodyRefusal == nil {
@@ -106,13 +107,92 @@ extension EventLoop {
     guard record.receivedBytes <= sentLimit(record) else { return tooLong(record) }
     if record.isDiscarded { return nil }
     record.bodyBytes += part.count
-    let room = record.isSpooled ? Self.memoryOfSpooled - record.body.count : part.count
-    if room > 0, let refusal = append(UnsafeRawBufferPointer(rebasing: part.prefix(room)), record) {
-      return refusal
+    let limit = record.isSpooled ? Self.memoryOfSpooled : Self.bytesInOnePiece
+    // Once a part is in a block, all parts after it are.
+    let room = record.blocks.isEmpty && record.bodyFile == nil ? limit - record.body.count : 0
+    let first = part.prefix(record.isSpooled || part.count <= room ? max(0, room) : 0)
+    if !first.isEmpty, !append(UnsafeRawBufferPointer(rebasing: first), record) {
+      return .bodiesTooLarge(limit: budget.memory.limit)
     }
-    guard part.count > room else { return nil }
+    guard first.count < part.count else { return nil }
+    return record.addToBlocks(UnsafeRawBufferPointer(rebasing: part[first.count...]), budget)
+      ? nil : .bodiesTooLarge(limit: budget.memory.limit)
+  }
+
+  /// - Returns: false if the budget is used up
+  private func append(_ part: UnsafeRawBufferPointer, _ record: RequestRecord) -> Bool {
+    guard record.reserveBody(record.body.count + part.count, from: budget) else { return false }
+    record.body.append(contentsOf: part)
+    return true
+  }
+
+  // MARK: On workers
+
+  /// Whether the next part has to wait until a worker has written the blocks to disk.
+  func mustStore(_ record: RequestRecord) -> Bool {
+    record.isSpooled && record.bodyRefusal == nil && record.blocks.count > 1
+  }
+
+  /// Has a worker write the blocks of a spooled body to disk. The connection is suspended meanwhile,
+  /// and the rest of the body arrives afterwards.
+  func storeBlocks(_ record: RequestRecord) {
+    record.client.isPaused = true
+    // A body that is arriving waits for a worker, since its client can't send it again at once.
+    onWorker(record, isAdmitted: true) { nil }
+  }
+
+  /// Has a worker do what is left to do for a body that has arrived. The connection is suspended
+  /// meanwhile.
+  ///
+  /// A packed body in memory is replaced by the unpacked one. A spooled body stays packed on disk, and
+  /// its reader unpacks it once more: here it is only checked, so that a damaged one is refused before
+  /// any of it is applied.
+  ///
+  /// - Returns: false if nothing is left to do
+  func finishBody(_ record: RequestRecord) -> Bool {
+    guard record.isPacked || record.isSpooled && !record.blocks.isEmpty else { return false }
+    record.phase = .finishing
+    onWorker(record, isAdmitted: false) {
+      guard record.isPacked else { return nil }
+      return record.isSpooled ? record.loop.checked(record) : record.loop.unpacked(record)
+    }
+    return true
+  }
+
+  private func onWorker(
+    _ record: RequestRecord, isAdmitted: Bool, _ work: @escaping @Sendable () -> HTTPRefusal?
+  ) {
+    // First, because a worker may be faster than this function.
+    suspend(record)
+    let resume: @Sendable (HTTPRefusal?) -> Void = { refusal in
+      record.bodyRefusal = refusal
+      if refusal != nil { record.dropBody() }
+      record.loop.resume(record)
+    }
+    workers.submit(
+      WorkerPool.Item(
+        run: { resume((record.isSpooled ? record.loop.stored(record) : nil) ?? work()) },
+        refuse: resume),
+      isAdmitted: isAdmitted)
+  }
+
+  /// - Returns: why the blocks could not be written to disk
+  private func stored(_ record: RequestRecord) -> HTTPRefusal? {
     do throws(BodyFile.Failure) {
-      try spool(UnsafeRawBufferPointer(rebasing: part[max(0, room)...]), record)
+      for index in record.blocks.indices {
+        let file: BodyFile
+        if let begun = record.bodyFile {
+          file = begun
+        } else {
+          file = try BodyFile(in: settings.temporaryDirectory, budget: budget)
+          record.bodyFile = file
+        }
+        try record.blocks[index].withUnsafeBufferPointer { bytes throws(BodyFile.Failure) in
+          try file.append(UnsafeRawBufferPointer(bytes))
+        }
+        record.blocks[index] = []
+      }
+      record.freeBlocks()
       return nil
     } catch {
       log("a body could not be stored: \(error.reason)")
@@ -120,61 +200,23 @@ extension EventLoop {
     }
   }
 
-  private func append(
-    _ part: UnsafeRawBufferPointer, _ record: RequestRecord
-  ) -> HTTPRefusal? {
-    guard record.reserveBody(record.body.count + part.count, from: budget) else {
-      return .bodiesTooLarge(limit: budget.memory.limit)
-    }
-    record.body.append(contentsOf: part)
-    return nil
-  }
-
-  private func spool(_ part: UnsafeRawBufferPointer, _ record: RequestRecord) throws(BodyFile
-    .Failure)
-  {
-    if let file = record.bodyFile { return try file.append(part) }
-    let file = try BodyFile(in: settings.temporaryDirectory, budget: budget)
-    record.bodyFile = file
-    try file.append(part)
-  }
-
-  // MARK: Unpacking
-
-  /// Has a worker unpack the body, which then takes the place of the packed one. A spooled body stays
-  /// packed on disk, and its reader unpacks it once more: here it is only checked, so that a damaged
-  /// one is refused before any of it is applied.
-  func unpack(_ record: RequestRecord) {
-    record.phase = .unpacking
-    // First, because a worker may be faster than this function.
-    suspend(record)
-    workers.submit(
-      WorkerPool.Item(
-        run: {
-          record.bodyRefusal =
-            record.isSpooled ? record.loop.checked(record) : record.loop.unpacked(record)
-          record.loop.resume(record)
-        },
-        refuse: {
-          record.bodyRefusal = $0
-          record.loop.resume(record)
-        }))
-  }
-
   /// - Returns: why the body is of no use
   private func unpacked(_ record: RequestRecord) -> HTTPRefusal? {
+    record.joinBlocks()
     let packed = record.body
-    record.body = []
-    record.bodyBytes = 0
+    let reserved = record.startUnpacking()
+    defer { record.release(reserved) }
     let decompressor = GzipDecompressor()
     var refusal: HTTPRefusal?
     do throws(GzipDecompressor.Failure) {
       try packed.withUnsafeBufferPointer { packed throws(GzipDecompressor.Failure) in
         try decompressor.decompress(UnsafeRawBufferPointer(packed)) { block in
           record.bodyBytes += block.count
-          refusal =
-            record.bodyBytes > record.bodyLimit
-            ? .bodyTooLarge(limit: record.bodyLimit) : append(block, record)
+          if record.bodyBytes > record.bodyLimit {
+            refusal = .bodyTooLarge(limit: record.bodyLimit)
+          } else if !append(block, record) {
+            refusal = .bodiesTooLarge(limit: budget.memory.limit)
+          }
           return refusal == nil
         }
       }
@@ -199,21 +241,5 @@ extension EventLoop {
       case .lineTooLong: preconditionFailure("no line was read")
       }
     }
-  }
-}
-
-extension RequestRecord {
-  /// Makes room for a body of this many bytes, at least twice the room that there was, so that the
-  /// copies of a growing body cost no more than the body.
-  ///
-  /// - Returns: false if the budget is used up
-  fileprivate func reserveBody(_ count: Int, from budget: BodyBudget) -> Bool {
-    guard count > max(BodyBudget.freeBytes, reservedBytes) else { return true }
-    var room = max(count, max(4 * BodyBudget.freeBytes, 2 * reservedBytes))
-    if let expectedBytes, !isPacked { room = max(count, min(room, expectedBytes)) }
-    guard budget.memory.reserve(room - reservedBytes) else { return false }
-    reservedBytes = room
-    body.reserveCapacity(room)
-    return true
   }
 }

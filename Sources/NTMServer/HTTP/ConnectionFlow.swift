@@ -56,7 +56,7 @@ extension EventLoop {
         client.connection.socket.noticeEndOfStream()
       }
       let seconds = client.place.refusal == nil ? limit : Self.refusedSeconds
-      guard seconds > 0, client.phase != .answer else { continue }
+      guard seconds > 0, client.phase != .answer, !client.isPaused else { continue }
       client.look(now)
       guard let since = client.receivingSince else { continue }
       let more = (client.request?.receivedBytes ?? 0) / Self.bytesPerSecond

@@ -32,6 +32,8 @@ final class ConnectionRecord {
   /// Bytes that the library had read of the client when it gave the last part of a chunked body to
   /// us; nil if the system does not say.
   private(set) var readAtLastPart: UInt64?
+  /// Whether the connection is suspended while its body is arriving, because a worker has the request.
+  var isPaused = false
   /// The request whose body is arriving.
   private(set) unowned(unsafe) var request: RequestRecord?
 
@@ -68,6 +70,7 @@ final class ConnectionRecord {
   /// The answer is complete: another request may come.
   func waits() {
     phase = .headers
+    isPaused = false
     receivingSince = nil
     bytesSeen = nil
     targetEnd = nil

@@ -30,6 +30,8 @@ public struct HTTPBodyLines: Sendable {
   private static let packedBlockSize = 1 << 10
 
   private let limit: Int
+  /// For the memory that parsing a line needs; nil if it is not limited.
+  let budget: BodyBudget?
   private var source: Source
   private var unpacker: Unpacker?
   private var block: [UInt8] = []
@@ -43,7 +45,12 @@ public struct HTTPBodyLines: Sendable {
   ///   - file: the rest
   ///   - limit: bytes of the longest line without its end
   ///   - unpackedLimit: bytes of the longest body after unpacking; nil if it is not packed
-  init(head: [UInt8], file: BodyFile?, limit: Int, unpackedLimit: Int? = nil) {
+  ///   - budget: of the memory that parsing a line needs
+  init(
+    head: [UInt8], file: BodyFile?, limit: Int, unpackedLimit: Int? = nil,
+    budget: BodyBudget? = nil
+  ) {
+    self.budget = budget
     source = Source(head: head, file: file)
     self.limit = limit
     unpacker = unpackedLimit.map(Unpacker.init)

@@ -182,6 +182,7 @@ public struct HTTPRequest: Sendable {
   public var body: [UInt8] {
     switch source {
     case .live(let record):
+      if !record.isSpooled { record.joinBlocks() }
       return record.body
     case .made(let parts): return parts.body
     }
@@ -205,20 +206,23 @@ public struct HTTPRequest: Sendable {
   }
 
   /// Reserves memory for the work on this request, from the budget of request bodies. It is released
-  /// when the request is complete.
+  /// by `forgetBody`, or when the request is complete.
   ///
-  /// - Throws: `HTTPRefusal` if the server's requests use too much memory at present, or the request
-  ///   alone needs more than they may use.
+  /// - Throws: `HTTPRefusal` as `BodyBudget.reserveMemory` does.
   func reserveMemory(_ bytes: Int) throws(HTTPRefusal) {
     guard case .live(let record) = source else { return }
-    let budget = record.loop.budget
-    guard record.reservedBytes + bytes <= budget.memory.limit else {
-      throw .bodyTooComplex(bytes: bytes, limit: budget.memory.limit)
-    }
-    guard budget.memory.reserve(bytes) else {
-      throw .bodiesTooLarge(limit: budget.memory.limit)
-    }
+    try record.loop.budget.reserveMemory(bytes, beside: record.reservedBytes)
     record.reservedBytes += bytes
+  }
+
+  /// Frees a body that has been parsed, and what was reserved for that, while the request goes on: it
+  /// may wait for its session. The body must not be read again. A short body, for which nothing was
+  /// reserved, stays.
+  ///
+  /// - Parameter kept: bytes of the values that were made of the body, which are still in use
+  func forgetBody(keeping kept: Int) {
+    guard case .live(let record) = source else { return }
+    record.forgetBody(keeping: kept)
   }
 
   /// The bytes of the body.
@@ -238,7 +242,8 @@ public struct HTTPRequest: Sendable {
       _ = record.connection
       return HTTPBodyLines(
         head: record.body, file: record.bodyFile, limit: record.loop.settings.maxBodyBytes,
-        unpackedLimit: record.isSpooled && record.isPacked ? record.bodyLimit : nil)
+        unpackedLimit: record.isSpooled && record.isPacked ? record.bodyLimit : nil,
+        budget: record.loop.budget)
     case .made(let parts):
       return HTTPBodyLines(head: parts.body, file: nil, limit: parts.maxLineBytes)
     }

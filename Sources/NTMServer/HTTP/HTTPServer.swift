@@ -38,7 +38,9 @@ public final class HTTPServer: Sendable {
     public var maxBodyBytes = 16 << 20
     /// Most bytes of request bodies in memory at a time, over all connections, with what parsing
     /// makes of them. Beyond it a body is refused with 503.
-    public var maxBodyMemory = 256 << 20
+    public var maxBodyMemory = defaultBodyMemory
+    /// A quarter of the memory that the process may use, and at most 256 MiB.
+    public static let defaultBodyMemory = min(256 << 20, SystemLimits.memory / 4)
     /// Most bytes of spooled request bodies on disk at a time. Beyond it a body is refused with 503.
     public var maxBodyDisk = 4 << 30
     /// Where long bodies are kept while their requests last, if the handler wants that: `$TMPDIR`,

@@ -17,7 +17,8 @@ extension EventLoop {
   func endStalledBodies(afterRuns runs: Int) {
     guard runs % Self.fewIdleRuns == 0 else { return }
     let fewest = runs < Self.manyIdleRuns ? Self.usualChunkLine : 1
-    for client in clients.values where client.request?.isChunked == true {
+    for client in clients.values
+    where !client.isPaused && client.request?.isChunked == true {
       guard let read = client.connection.socket.readBytes, let last = client.readAtLastPart,
         read >= last + UInt64(fewest)
       else { continue }

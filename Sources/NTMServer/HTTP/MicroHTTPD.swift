@@ -354,11 +354,17 @@ enum MicroHTTPD {
         return loop._withUnsafeGuaranteedRef { $0.begin(record) } ? .YES : .NO
       }
       let part = UnsafeRawBufferPointer(start: data, count: size.pointee)
-      // All of it is taken; what is left over would stall the upload.
-      size.pointee = 0
       let goesOn = loop._withUnsafeGuaranteedRef { loop in
         Unmanaged<RequestRecord>.fromOpaque(held)._withUnsafeGuaranteedRef { record in
-          part.isEmpty ? loop.proceed(record) : loop.receive(part, record)
+          if part.isEmpty { return loop.proceed(record) }
+          if loop.mustStore(record) {
+            // The part stays in the library's buffer, and comes again.
+            loop.storeBlocks(record)
+            return true
+          }
+          // All of it is taken; what is left over would stall the upload.
+          size.pointee = 0
+          return loop.receive(part, record)
         }
       }
       return goesOn ? .YES : .NO

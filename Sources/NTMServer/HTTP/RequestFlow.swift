@@ -61,12 +61,9 @@ extension EventLoop {
     switch record.phase {
     case .receiving:
       record.client.isAnswered()
-      if record.bodyRefusal == nil, record.isPacked {
-        unpack(record)
-        return true
-      }
+      if record.bodyRefusal == nil, finishBody(record) { return true }
       return handle(record)
-    case .unpacking: return handle(record)
+    case .finishing: return handle(record)
     case .suspended:
       // Not kept: what begins a stream may hold the request, and another suspension brings another.
       let reply = record.reply

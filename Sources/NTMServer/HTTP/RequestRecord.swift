@@ -13,8 +13,8 @@ final class RequestRecord: @unchecked Sendable {
   enum Phase {
     /// Headers are here, the body is arriving.
     case receiving
-    /// The connection is suspended while a worker unpacks the body.
-    case unpacking
+    /// The body is complete, and the connection is suspended while a worker stores or unpacks it.
+    case finishing
     /// The connection is suspended, for a worker or a completion; `reply` is set before it is
     /// resumed.
     case suspended
@@ -39,15 +39,21 @@ final class RequestRecord: @unchecked Sendable {
   unowned(unsafe) let loop: EventLoop
 
   @exclusivity(unchecked) var phase = Phase.receiving
-  /// The body, or its first part if there is a file.
+  /// The body, or its first part if there are blocks or a file.
   @exclusivity(unchecked) var body: [UInt8] = []
+  /// What follows, as it arrives: of a spooled body what is not yet in its file.
+  @exclusivity(unchecked) var blocks: [[UInt8]] = []
+  /// Bytes that the last block has room for.
+  @exclusivity(unchecked) var blockRoom = 0
   /// The rest of a spooled body.
   @exclusivity(unchecked) var bodyFile: BodyFile?
   @exclusivity(unchecked) var isSpooled = false
   /// Whether the body is received but not kept.
   @exclusivity(unchecked) var isDiscarded = false
-  /// Bytes reserved in the budget of bodies.
+  /// Bytes reserved in the budget of bodies: in all, for `body`, and for `blocks`.
   @exclusivity(unchecked) var reservedBytes = 0
+  @exclusivity(unchecked) var bodyRoom = 0
+  @exclusivity(unchecked) var blockBytes = 0
   @exclusivity(unchecked) var bodyLimit = 0
   /// Whether the body was sent as gzip.
   @exclusivity(unchecked) var isPacked = false
@@ -108,6 +114,7 @@ final class RequestRecord: @unchecked Sendable {
   func forget() {
     phase = .receiving
     Self.empty(&body)
+    if !blocks.isEmpty { blocks = [] }
     bodyFile = nil
     isSpooled = false
     bodyLimit = 0
@@ -200,19 +207,6 @@ final class RequestRecord: @unchecked Sendable {
     // As in OPTIONS *.
     return target.elementsEqual([UInt8(ascii: "*")])
       ? nil : "the target begins neither with / nor with http:// or https://"
-  }
-
-  func dropBody() {
-    body = []
-    bodyFile = nil
-    releaseBody()
-  }
-
-  /// Gives what the body has reserved back to the budget.
-  private func releaseBody() {
-    guard reservedBytes > 0 else { return }
-    loop.budget.memory.release(reservedBytes)
-    reservedBytes = 0
   }
 
   /// libmicrohttpd is about to free what the connection holds.

@@ -16,9 +16,9 @@ struct InferenceRequest: Sendable {
   let ends: Bool
   /// What is asked for, in that order; all there is where the request does not say.
   let outputs: [Output]
-  private let input: JSONObject
+  private var input: JSONObject
   /// The numbers of a binary input.
-  private let binary: ArraySlice<UInt8>
+  private var binary: ArraySlice<UInt8>
 
   struct Output: Sendable {
     let tensor: InferenceTensor
@@ -91,7 +91,7 @@ struct InferenceRequest: Sendable {
   private static func input(
     _ value: JSONValue?, _ rest: ArraySlice<UInt8>
   ) throws(Problem) -> (JSONObject, ArraySlice<UInt8>) {
-    let list = try value?.list("inputs") ?? []
+    let list = try value?.list("inputs") ?? .empty
     guard list.count == 1, let object = try list.first?.object("inputs[0]"),
       try object["name"]?.string("inputs[0].name") == InferenceTensor.input
     else {
@@ -132,10 +132,22 @@ struct InferenceRequest: Sendable {
 
   // MARK: Numbers
 
+  /// Without the input, which takes as much memory as the body.
+  var withoutInput: InferenceRequest {
+    var request = self
+    request.input = [:]
+    request.binary = []
+    return request
+  }
+
   /// x of each step.
   ///
-  /// - Throws: `Problem` 400 or 422 where shape or numbers are not what the model takes.
-  func inputs(for model: ServedModel) throws(Problem) -> [[Float]] {
+  /// - Parameter reserve: called with the bytes of memory that they take
+  /// - Throws: `Problem` 400 or 422 where shape or numbers are not what the model takes, or what
+  ///   `reserve` throws.
+  func inputs(
+    for model: ServedModel, reserve: (Int) throws(Problem) -> Void
+  ) throws(Problem) -> StepInputs {
     let size = model.model.configuration.inputSize
     var shape: [Int] = []
     for (index, value) in try (input["shape"] ?? .list([])).list("inputs[0].shape").enumerated() {
@@ -159,7 +171,9 @@ struct InferenceRequest: Sendable {
     if let index = values.firstIndex(where: { !$0.isFinite }) {
       throw Problem(.notFinite, "inputs[0]: value \(index) is not finite as a float32")
     }
-    return (0..<steps).map { Array(values[$0 * size..<($0 + 1) * size]) }
+    let memory = StepInputs.memory(of: steps, size: size)
+    try reserve(memory)
+    return .list((0..<steps).map { Array(values[$0 * size..<($0 + 1) * size]) })
   }
 
   private func values() throws(Problem) -> [Float] {
@@ -183,11 +197,11 @@ struct InferenceRequest: Sendable {
 
   /// In row-major order, nested as the shape is or not at all: both are valid.
   private static func flatten(_ data: JSONValue, into values: inout [Float]) throws(Problem) {
-    guard case .list(let rows) = data else {
-      values += try data.vector("inputs[0].data")
-      return
+    switch data {
+    case .list(let rows): for row in rows { try flatten(row, into: &values) }
+    case .rows(let rows): values += rows.numbers.lazy.map { Float($0) }
+    default: values += try data.vector("inputs[0].data")
     }
-    for row in rows { try flatten(row, into: &values) }
   }
 }
 

@@ -8,9 +8,6 @@ struct InferenceRoutes: Sendable {
   /// Bytes of the longest reply.
   let maxReply: Int
 
-  /// Bytes of a body that are read in less than about a millisecond.
-  private static let smallBody = 16 << 10
-
   init(pool: ModelPool, sessions: SessionTable, maxReply: Int) {
     self.pool = pool
     self.sessions = sessions
@@ -96,7 +93,7 @@ struct InferenceRoutes: Sendable {
     let http = context.request
     let headerLength = try Self.headerLength(http)
     let body = http.body
-    if body.count <= Self.smallBody {
+    if body.count <= Router.smallBody {
       let request = try InferenceRequest(body, headerLength: headerLength)
       // A sequence that is not in memory is read from the disk, on a worker.
       let key = try self.key(of: request, context)
@@ -137,7 +134,12 @@ struct InferenceRoutes: Sendable {
     let running = if let key, !request.starts { try sessions.find(key) } else { nil as Session? }
     let model = if let running { running.model } else { try self.model(context) }
     try check(model, context)
-    let inputs = try request.inputs(for: model)
+    let http = context.request
+    let inputs = try request.inputs(for: model) { memory throws(Problem) in
+      guard http.bodyCount > Router.smallBody else { return }
+      do throws(HTTPRefusal) { try http.reserveMemory(memory) } catch { throw Problem(error) }
+    }
+    http.forgetBody(keeping: inputs.memory)
     let largest = InferenceReply.largest(request, model, steps: inputs.count)
     guard largest <= maxReply else {
       throw Problem(
@@ -145,7 +147,7 @@ struct InferenceRoutes: Sendable {
         "the outputs of \(inputs.count) steps may be longer than \(maxReply) bytes: send fewer at "
           + "once, or ask for fewer outputs")
     }
-    let job = Job(request: request, model: model, inputs: .list(inputs))
+    let job = Job(request: request.withoutInput, model: model, inputs: inputs)
     let isCheap = model.isCheap(
       steps: inputs.count,
       resultBytes: largest / inputs.count + (running?.events.stepCost ?? 0))

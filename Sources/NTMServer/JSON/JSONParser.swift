@@ -64,13 +64,15 @@ struct JSONParser {
   private mutating func nested(
     _ parse: (inout JSONParser) throws(JSONError) -> JSONValue
   ) throws(JSONError) -> JSONValue {
-    guard depth < Self.maximumDepth else {
-      throw error("it is nested deeper than \(Self.maximumDepth) levels")
-    }
+    guard depth < Self.maximumDepth else { throw tooDeep }
     depth += 1
     defer { depth -= 1 }
     position += 1
     return try parse(&self)
+  }
+
+  private var tooDeep: JSONError {
+    error("it is nested deeper than \(Self.maximumDepth) levels")
   }
 
   private mutating func word(
@@ -104,19 +106,59 @@ struct JSONParser {
   }
 
   private mutating func list() throws(JSONError) -> JSONValue {
-    var numbers: [Double] = []
     skipSpace()
-    if skip("]") { return .numbers(numbers) }
-    // Most lists that begin with a number are inputs.
-    if next != UInt8(ascii: "["), next != UInt8(ascii: "{") { numbers.reserveCapacity(16) }
+    if skip("]") { return .numbers([]) }
+    let lists = JSONNumberLists(text, from: position)
+    if let lists, let count = lists.rows {
+      return .rows(try rows(numbers: lists.numbers, rows: count))
+    }
+    var numbers: [Double] = []
+    if let lists { numbers.reserveCapacity(lists.numbers) }
     while true {
       skipSpace()
-      guard next == UInt8(ascii: "-") || JSONNumber.isDigit(next) else {
+      guard isAtNumber else {
+        // The rest has no values but numbers.
+        if lists != nil { throw error("there is no value") }
         return try list(beginningWith: numbers.map { .number($0) })
       }
       numbers.append(try double())
       skipSpace()
       if skip("]") { return .numbers(numbers) }
+      try expect(",")
+    }
+  }
+
+  private var isAtNumber: Bool { next == UInt8(ascii: "-") || JSONNumber.isDigit(next) }
+
+  /// Lists of numbers, from the first one on.
+  ///
+  /// - Parameters:
+  ///   - numbers: most numbers of all lists
+  ///   - count: most lists
+  private mutating func rows(numbers: Int, rows count: Int) throws(JSONError) -> JSONRows {
+    var rows = JSONRows(numbers: numbers, rows: count)
+    while true {
+      skipSpace()
+      guard next == UInt8(ascii: "[") else { throw error("there is no value") }
+      guard depth < Self.maximumDepth else { throw tooDeep }
+      position += 1
+      try row(into: &rows)
+      rows.endRow()
+      skipSpace()
+      if skip("]") { return rows }
+      try expect(",")
+    }
+  }
+
+  private mutating func row(into rows: inout JSONRows) throws(JSONError) {
+    skipSpace()
+    if skip("]") { return }
+    while true {
+      skipSpace()
+      guard isAtNumber else { throw error("there is no value") }
+      rows.append(try double())
+      skipSpace()
+      if skip("]") { return }
       try expect(",")
     }
   }

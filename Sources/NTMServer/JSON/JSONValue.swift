@@ -11,6 +11,8 @@ enum JSONValue: Equatable, Sendable {
   case string(String)
   /// A list of numbers and of nothing else, which is what inputs are.
   case numbers([Double])
+  /// A list of lists of numbers and of nothing else.
+  case rows(JSONRows)
   case list([JSONValue])
   case object(JSONObject)
 
@@ -20,7 +22,7 @@ enum JSONValue: Equatable, Sendable {
     case .bool: "true or false"
     case .number, .wholeNumber: "a number"
     case .string: "a string"
-    case .numbers, .list: "a list"
+    case .numbers, .rows, .list: "a list"
     case .object: "an object"
     }
   }
@@ -101,12 +103,9 @@ extension JSONValue {
     }
   }
 
-  func list(_ name: @autoclosure () -> String) throws(Problem) -> [JSONValue] {
-    switch self {
-    case .list(let list): return list
-    case .numbers(let numbers): return numbers.map { .number($0) }
-    case .null, .bool, .number, .wholeNumber, .string, .object: throw unexpected(name(), "a list")
-    }
+  func list(_ name: @autoclosure () -> String) throws(Problem) -> JSONList {
+    guard let list = JSONList(self) else { throw unexpected(name(), "a list") }
+    return list
   }
 
   /// A list of numbers as float32; infinity for what is beyond its range.
@@ -116,6 +115,7 @@ extension JSONValue {
     case .list(let list):
       let index = list.firstIndex { $0.kind != JSONValue.number(0).kind } ?? 0
       throw list[index].unexpected("\(name())[\(index)]", "a number")
+    case .rows: throw JSONValue.list([]).unexpected("\(name())[0]", "a number")
     case .null, .bool, .number, .wholeNumber, .string, .object:
       throw unexpected(name(), "a list of numbers")
     }

@@ -10,11 +10,22 @@ struct ManySteps: Sendable {
   let items: [Result<Item, Problem>]
   private let requestID: String
 
-  /// - Parameter requestID: the request's name
-  /// - Throws: `Problem` 400 where the body is not a list of steps. What is wrong with one of them is
-  ///   that one's result.
+  /// Bytes of a problem, apart from its detail.
+  private static let largestProblem = 512 + 2 * RequestID.longest
+
+  /// Bytes of memory that the inputs take, about.
+  var memory: Int {
+    items.reduce(0) { $0 + ((try? $1.get())?.request.inputs.memory ?? 0) }
+  }
+
+  /// - Parameters:
+  ///   - requestID: the request's name
+  ///   - maxReply: bytes of the longest reply
+  /// - Throws: `Problem` 400 if the body is not a list of steps, 422 if the reply may be too long. An
+  ///   error in one of the steps is the result of that step.
   init(
-    _ body: [UInt8], _ sessions: SessionTable, fields standard: StepFields, requestID: String
+    _ body: [UInt8], _ sessions: SessionTable, fields standard: StepFields, requestID: String,
+    maxReply: Int
   ) throws(Problem) {
     let body = try JSONValue(body: body).fields(["steps"] + StepFields.names)
     guard let steps = body["steps"] else {
@@ -22,11 +33,31 @@ struct ManySteps: Sendable {
     }
     let fields = try standard.changed(by: body)
     var items: [Result<Item, Problem>] = []
+    var bytes = 0
     for (index, step) in try steps.list("steps").enumerated() {
-      items.append(Self.item(step, index, fields, sessions))
+      let item = Self.item(step, index, fields, sessions)
+      bytes += Self.largestReply(to: item)
+      // Before there are more items than can be answered: a problem takes more memory than its JSON.
+      guard bytes <= maxReply else {
+        throw Problem(
+          .tooMuch,
+          "the results of these steps may be longer than \(maxReply) bytes: send fewer at once, or ask "
+            + "for less by \"return\"")
+      }
+      items.append(item)
     }
     self.items = items
     self.requestID = requestID
+  }
+
+  /// Bytes of the longest reply to a step. One that is refused has an answer, too.
+  private static func largestReply(to item: Result<Item, Problem>) -> Int {
+    switch item {
+    case .success(let item):
+      largestProblem
+        + item.request.inputs.count * item.request.fields.largestResult(of: item.session.model)
+    case .failure(let problem): largestProblem + problem.detail.utf8.count
+    }
   }
 
   /// A problem as a step's result.

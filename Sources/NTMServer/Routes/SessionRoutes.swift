@@ -36,6 +36,7 @@ struct SessionRoutes: Sendable {
       }
     }
     let fields = body.isEmpty ? [:] : try JSONValue(body: body).fields(["model", "keep_alive"])
+    context.request.forgetBody(keeping: 0)
     let model =
       if let name = fields["model"] { try pool.model(name.string("model")) } else {
         try pool.standard()
@@ -148,6 +149,7 @@ struct SessionRoutes: Sendable {
     let session = try sessions.find(context)
     let body = context.request.body
     let fields = body.isEmpty ? [:] : try JSONValue(body: body).fields(["keep_alive"])
+    context.request.forgetBody(keeping: 0)
     let keepAlive =
       if let value = fields["keep_alive"] { try KeepAlive(value, sessions.limits).seconds } else {
         session.keepAlive
@@ -196,6 +198,7 @@ struct SessionRoutes: Sendable {
           }
           // Checked whole, before the session is touched.
           let start = try file.start(of: session.model)
+          request.forgetBody(keeping: session.stateBytes)
           session.answer(completion, .change, context.claim) { content throws(Problem) in
             try session.replaceState(&content, by: start.state, step: start.step)
             let step = content.step

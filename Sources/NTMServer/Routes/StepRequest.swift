@@ -43,8 +43,10 @@ struct StepRequest: Sendable {
     case (let input?, nil):
       inputs = .one(try Self.input(input, name: "input", for: model))
     case (nil, let list?):
+      let list = try list.list("inputs")
       var inputs: [[Float]] = []
-      for (index, input) in try list.list("inputs").enumerated() {
+      inputs.reserveCapacity(list.count)
+      for (index, input) in list.enumerated() {
         inputs.append(try Self.input(input, name: "inputs[\(index)]", for: model))
       }
       self.inputs = .list(inputs)
@@ -126,6 +128,12 @@ enum StepInputs: Sendable, RandomAccessCollection {
   }
 
   var isList: Bool { if case .list = self { true } else { false } }
+
+  /// Bytes of memory that they take, about.
+  var memory: Int { Self.memory(of: count, size: first?.count ?? 0) }
+
+  /// - Parameter size: values of each
+  static func memory(of count: Int, size: Int) -> Int { count * (64 + 4 * size) }
 
   var startIndex: Int { 0 }
 

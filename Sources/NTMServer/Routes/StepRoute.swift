@@ -6,9 +6,6 @@ struct StepRoute: Sendable {
   /// Bytes of the longest reply.
   let maxReply: Int
 
-  /// Bytes of a problem, apart from what a request said in its body.
-  private static let largestProblem = 512 + 2 * RequestID.longest
-
   var routes: [Router.Route] {
     [
       Router.Route("POST", "/sessions/{id}/step", body: .wholeOrLines, takesKey: true, step),
@@ -26,6 +23,7 @@ struct StepRoute: Sendable {
     guard body.count <= Router.smallBody else {
       // On a worker already.
       let (steps, _) = try read(body, form, fields, for: session.model)
+      request.forgetBody(keeping: steps.inputs.memory)
       return repeated(steps, form, session) ?? later(steps, form, session, context.claim)
     }
     // All threads that step the model would count the same references to it. The session has it.
@@ -141,31 +139,12 @@ struct StepRoute: Sendable {
     return .later { completion in
       completion.perform {
         completion.refusing { () throws(Problem) in
-          let steps = try ManySteps(body, sessions, fields: fields, requestID: id)
-          try check(steps)
+          let steps = try ManySteps(
+            body, sessions, fields: fields, requestID: id, maxReply: maxReply)
+          request.forgetBody(keeping: steps.memory)
           take(ManySteps.Progress(steps, context.claim), completion)
         }
       }
-    }
-  }
-
-  private func check(_ steps: ManySteps) throws(Problem) {
-    var bytes = 0
-    for item in steps.items {
-      // A step that is refused has an answer too.
-      bytes += Self.largestProblem
-      switch item {
-      case .success(let item):
-        let largest = item.request.fields.largestResult(of: item.session.model)
-        bytes += item.request.inputs.count * largest
-      case .failure(let problem): bytes += problem.detail.utf8.count
-      }
-    }
-    guard bytes <= maxReply else {
-      throw Problem(
-        .tooMuch,
-        "the results of these steps may be longer than \(maxReply) bytes: send fewer at once, or ask "
-          + "for less by \"return\"")
     }
   }
 

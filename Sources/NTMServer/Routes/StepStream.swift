@@ -228,14 +228,23 @@ final class StepStream: @unchecked Sendable {
       lineNumber += 1
       guard let line = try nextText() else { return nil }
       guard line.contains(where: { !Self.blanks.contains($0) }) else { continue }
-      return try numbered { () throws(Problem) in
-        try StepRequest.Line(line, for: session.model)
-      }
+      return try numbered { () throws(Problem) in try parsed(line) }
     }
     throw Problem(
       .malformedRequest,
       "lines \(lineNumber - Self.mostBlankLines) to \(lineNumber) are blank; at most "
         + "\(Self.mostBlankLines) in a row may be", fields: ["line": .number(lineNumber)])
+  }
+
+  /// A line, with the memory that parsing it needs reserved meanwhile.
+  private func parsed(_ text: [UInt8]) throws(Problem) -> StepRequest.Line {
+    guard text.count > Router.smallBody, let budget = lines.budget else {
+      return try StepRequest.Line(text, for: session.model)
+    }
+    let memory = JSONParser.mostMemory(for: text)
+    do throws(HTTPRefusal) { try budget.reserveMemory(memory) } catch { throw Problem(error) }
+    defer { budget.memory.release(memory) }
+    return try StepRequest.Line(text, for: session.model)
   }
 
   private static let mostBlankLines = 1000

@@ -148,10 +148,26 @@ struct Problem: Error, Equatable {
     _ kind: Kind, _ detail: String, fields: [String: Field] = [:], headers: [String: String] = [:]
   ) {
     self.kind = kind
-    self.detail = detail
-    self.fields = fields
+    self.detail = Self.shortened(detail)
+    self.fields = fields.mapValues { field in
+      if case .text(let text) = field { .text(Self.shortened(text)) } else { field }
+    }
     self.headers = headers
     if kind.status == 503, headers["Retry-After"] == nil { self.headers["Retry-After"] = "1" }
+  }
+
+  /// Bytes of a text in a problem. What clients send can be as long as a body.
+  static let longestText = 4096
+
+  private static func shortened(_ text: String) -> String {
+    let count = text.utf8.count
+    guard count > longestText else { return text }
+    var start = text.utf8.index(text.startIndex, offsetBy: longestText)
+    // Not within a character.
+    while start > text.startIndex, start.samePosition(in: text.unicodeScalars) == nil {
+      start = text.utf8.index(before: start)
+    }
+    return "\(text[..<start])… (\(count) bytes)"
   }
 
   static let mediaType = "application/problem+json"

@@ -101,7 +101,7 @@ extension HTTPServerTests {
       let held = try SocketClient(port: port)
       try held.send("POST", "/lines", headers: [("Content-Length", "\(size + 1)")])
       try held.send(Self.lines(size))
-      #expect(waitUntil { (server.bodyBudget?.disk.used ?? 0) >= 800_000 })
+      #expect(waitUntil { (server.bodyBudget?.disk.used ?? 0) >= 3 * RequestRecord.blockSize })
       let client = try SocketClient(port: port)
       let refused = try client.exchange("POST", "/lines", body: Self.lines(size))
       #expect(refused.status == 503)
@@ -111,6 +111,96 @@ extension HTTPServerTests {
       #expect(try client.exchange("POST", "/lines", body: Self.lines(size)).status == 200)
       #expect(waitUntil { server.bodyBudget?.disk.used == 0 })
       #expect(waitUntil { server.bodyBudget?.memory.used == 0 })
+    }
+  }
+
+  /// Around the ends of the piece that a body begins with, and of the blocks behind it.
+  @Test(
+    arguments: [
+      16_383, 16_384, 16_385, 81_919, 81_920, 81_921, 344_063, 344_064, 344_065, 700_000,
+    ],
+    ["Content-Length", "chunked", "gzip"])
+  func bodyInBlocksArrivesWhole(_ size: Int, _ framing: String) throws {
+    try withServer { server, _, port in
+      var random = SystemRandomNumberGenerator()
+      let body = (0..<size).map { _ in UInt8.random(in: 0...15, using: &random) }
+      let client = try SocketClient(port: port)
+      for path in ["/x", "/offload"] {
+        let response =
+          if framing == "gzip" {
+            try client.exchange(
+              "POST", path, headers: [("Content-Encoding", "gzip")],
+              body: try #require(GzipCompressor().compress(body)))
+          } else {
+            try client.exchange("POST", path, framing: framing, body: body)
+          }
+        #expect(areEqual(Array(response.body.suffix(size)), body))
+      }
+      #expect(waitUntil { server.bodyBudget?.memory.used == 0 })
+    }
+  }
+
+  /// The disk may be slow, so an event loop does not write to it.
+  @Test func spooledBodyIsWrittenByWorkers() throws {
+    let options = HTTPServer.Options.testing {
+      $0.eventLoops = 1
+      $0.workers = 1
+    }
+    try withServer(options) { server, handler, port in
+      let working = try SocketClient(port: port)
+      try working.send("GET", "/gated")
+      handler.begun.pass()
+      // More than the sockets hold.
+      let body = Self.lines(20 << 20)
+      let sent = Monitor(false)
+      let uploading = try SocketClient(port: port)
+      try uploading.send("POST", "/count", headers: [("Content-Length", "\(body.count)")])
+      // The other thread has ended its use when `sent` is true.
+      nonisolated(unsafe) let sender = uploading
+      try SystemThread {
+        try? sender.send(body)
+        sent.withLock { $0 = true }
+        sent.broadcast()
+      }.detach()
+      let blocks = EventLoop.memoryOfSpooled + RequestRecord.blockSize
+      #expect(waitUntil { (server.bodyBudget?.memory.used ?? 0) > blocks })
+      // The only worker is busy: no file is written, and the loop serves others.
+      let other = try SocketClient(port: port)
+      for _ in 0..<20 { #expect(try other.exchange("GET", "/").status == 200) }
+      #expect(server.bodyBudget?.disk.used == 0)
+      #expect((server.bodyBudget?.memory.used ?? 0) <= blocks + RequestRecord.blockSize)
+      #expect(!sent.withLock { $0 })
+      handler.gate.open()
+      #expect(sent.wait(until: testDeadline()) { $0 ? true : nil } == true)
+      #expect(try uploading.receive().text == "\((20 << 20) / 80)")
+      #expect(waitUntil { server.bodyBudget?.disk.used == 0 })
+      #expect(waitUntil { server.bodyBudget?.memory.used == 0 })
+    }
+  }
+
+  /// A worker has the request, so the time limit does not end it.
+  @Test func bodyThatWaitsForTheDiskIsNotTooSlow() throws {
+    let options = HTTPServer.Options.testing {
+      $0.eventLoops = 1
+      $0.workers = 1
+      $0.requestTimeout = 1
+    }
+    try withServer(options) { server, handler, port in
+      let working = try SocketClient(port: port)
+      try working.send("GET", "/gated")
+      handler.begun.pass()
+      let uploading = try SocketClient(port: port)
+      let size = EventLoop.memoryOfSpooled + 2 * RequestRecord.blockSize
+      try uploading.send("POST", "/count", headers: [("Content-Length", "\(size)")])
+      try uploading.send(Self.lines(size))
+      let blocks = EventLoop.memoryOfSpooled + RequestRecord.blockSize
+      #expect(waitUntil { (server.bodyBudget?.memory.used ?? 0) > blocks })
+      // A request that is too slow by the same limit is ended first.
+      let slow = try SocketClient(port: port)
+      try slow.send("POST", "/x", headers: [("Content-Length", "5")])
+      #expect(try slow.receive().status == 408)
+      handler.gate.open()
+      #expect(try uploading.receive().status == 200)
     }
   }
 }

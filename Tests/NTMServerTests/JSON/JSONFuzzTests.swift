@@ -85,9 +85,11 @@ struct JSONFuzzTests {
     case .numbers(let numbers):
       (theirs as? [Any]).map { $0.count == numbers.count && zip(numbers, $0).allSatisfy(equals) }
         ?? false
-    case .list(let list):
-      (theirs as? [Any]).map { $0.count == list.count && zip(list, $0).allSatisfy(matches) }
-        ?? false
+    case .list, .rows:
+      (theirs as? [Any]).map { theirs in
+        let list = JSONList(ours) ?? .empty
+        return theirs.count == list.count && zip(list, theirs).allSatisfy(matches)
+      } ?? false
     case .object(let fields):
       (theirs as? [String: Any]).map { theirs in
         theirs.count == fields.count
@@ -122,6 +124,7 @@ struct JSONFuzzTests {
     case .null, .bool, .wholeNumber, .string: false
     case .number(let number): isBeyond(number)
     case .numbers(let numbers): numbers.contains(where: isBeyond)
+    case .rows(let rows): rows.numbers.contains(where: isBeyond)
     case .list(let list): list.contains(where: isBeyondFoundation)
     case .object(let fields): fields.contains { isBeyondFoundation($0.value) }
     }

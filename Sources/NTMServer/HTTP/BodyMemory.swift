@@ -1,0 +1,116 @@
+/// The memory of a request's body: one piece of the body's beginning, and blocks of what follows, all
+/// of them reserved in the budget of bodies. It is used by the thread that the record belongs to.
+extension RequestRecord {
+  /// Bytes of a block. The first one of a body is shorter.
+  static let blockSize = 256 << 10
+  private static let firstBlockSize = 64 << 10
+
+  /// Makes room for a body in one piece of this many bytes, at least twice the room that there was, so
+  /// that the copies of a growing body cost no more than the body.
+  ///
+  /// - Returns: false if the budget is used up
+  func reserveBody(_ count: Int, from budget: BodyBudget) -> Bool {
+    guard count > max(BodyBudget.freeBytes, bodyRoom) else { return true }
+    var room = max(count, max(4 * BodyBudget.freeBytes, 2 * bodyRoom))
+    if let expectedBytes, !isPacked { room = max(count, min(room, expectedBytes)) }
+    guard budget.memory.reserve(room - bodyRoom) else { return false }
+    reservedBytes += room - bodyRoom
+    bodyRoom = room
+    body.reserveCapacity(room)
+    return true
+  }
+
+  /// Appends a part of the body to the last block, and to new ones if that has no room.
+  ///
+  /// - Returns: false if the budget is used up
+  func addToBlocks(_ part: UnsafeRawBufferPointer, _ budget: BodyBudget) -> Bool {
+    var rest = part[...]
+    while !rest.isEmpty {
+      if blockRoom == 0 {
+        var size = blocks.isEmpty && !isSpooled ? Self.firstBlockSize : Self.blockSize
+        // What has come so far includes this part.
+        if let expectedBytes { size = min(size, expectedBytes - receivedBytes + rest.count) }
+        guard budget.memory.reserve(size) else { return false }
+        reservedBytes += size
+        blockBytes += size
+        blockRoom = size
+        var block: [UInt8] = []
+        block.reserveCapacity(size)
+        blocks.append(block)
+      }
+      let first = rest.prefix(blockRoom)
+      blocks[blocks.count - 1].append(contentsOf: first)
+      blockRoom -= first.count
+      rest = rest.dropFirst(first.count)
+    }
+    return true
+  }
+
+  /// Makes the body one piece. Each block is freed as soon as it is copied, so that no more than one of
+  /// them is there twice.
+  func joinBlocks() {
+    guard !blocks.isEmpty else { return }
+    var whole: [UInt8] = []
+    whole.reserveCapacity(blocks.reduce(body.count) { $0 + $1.count })
+    whole += body
+    for index in blocks.indices {
+      whole += blocks[index]
+      blocks[index] = []
+    }
+    body = whole
+    // The blocks' reservation is the body's now.
+    bodyRoom += blockBytes
+    blockBytes = 0
+    blockRoom = 0
+    blocks = []
+  }
+
+  /// Frees blocks whose bytes are elsewhere.
+  func freeBlocks() {
+    blocks = []
+    release(blockBytes)
+    blockBytes = 0
+    blockRoom = 0
+  }
+
+  /// Empties the body for what is unpacked of it.
+  ///
+  /// - Returns: bytes that the packed body has reserved, to be released when it is unpacked
+  func startUnpacking() -> Int {
+    defer { bodyRoom = 0 }
+    body = []
+    bodyBytes = 0
+    return bodyRoom
+  }
+
+  /// Gives bytes back to the budget, but no more than are reserved.
+  func release(_ count: Int) {
+    let released = min(count, reservedBytes)
+    guard released > 0 else { return }
+    loop.budget.memory.release(released)
+    reservedBytes -= released
+  }
+
+  /// Frees the body, and what is reserved for it.
+  func dropBody() {
+    body = []
+    blocks = []
+    bodyFile = nil
+    releaseBody()
+  }
+
+  /// Frees a parsed body: see `HTTPRequest.forgetBody`.
+  func forgetBody(keeping kept: Int) {
+    guard reservedBytes > kept else { return }
+    body = []
+    release(reservedBytes - kept)
+  }
+
+  /// Gives what the body has reserved back to the budget.
+  func releaseBody() {
+    release(reservedBytes)
+    bodyRoom = 0
+    blockBytes = 0
+    blockRoom = 0
+  }
+}
