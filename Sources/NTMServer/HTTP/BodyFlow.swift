@@ -179,7 +179,7 @@ extension EventLoop {
   /// - Returns: why the blocks could not be written to disk
   private func stored(_ record: RequestRecord) -> HTTPRefusal? {
     do throws(BodyFile.Failure) {
-      for index in record.blocks.indices {
+      for block in record.blocks {
         let file: BodyFile
         if let begun = record.bodyFile {
           file = begun
@@ -187,10 +187,7 @@ extension EventLoop {
           file = try BodyFile(in: settings.temporaryDirectory, budget: budget)
           record.bodyFile = file
         }
-        try record.blocks[index].withUnsafeBufferPointer { bytes throws(BodyFile.Failure) in
-          try file.append(UnsafeRawBufferPointer(bytes))
-        }
-        record.blocks[index] = []
+        try block.withBytes { bytes throws(BodyFile.Failure) in try file.append(bytes) }
       }
       record.freeBlocks()
       return nil

@@ -26,51 +26,45 @@ extension RequestRecord {
   func addToBlocks(_ part: UnsafeRawBufferPointer, _ budget: BodyBudget) -> Bool {
     var rest = part[...]
     while !rest.isEmpty {
-      if blockRoom == 0 {
+      if (blocks.last?.room ?? 0) == 0 {
         var size = blocks.isEmpty && !isSpooled ? Self.firstBlockSize : Self.blockSize
         // What has come so far includes this part.
         if let expectedBytes { size = min(size, expectedBytes - receivedBytes + rest.count) }
         guard budget.memory.reserve(size) else { return false }
         reservedBytes += size
         blockBytes += size
-        blockRoom = size
-        var block: [UInt8] = []
-        block.reserveCapacity(size)
+        guard let block = BodyBlock(size: size) else { return false }
         blocks.append(block)
       }
-      let first = rest.prefix(blockRoom)
-      blocks[blocks.count - 1].append(contentsOf: first)
-      blockRoom -= first.count
+      let block = blocks[blocks.count - 1]
+      let first = rest.prefix(block.room)
+      block.append(UnsafeRawBufferPointer(rebasing: first))
       rest = rest.dropFirst(first.count)
     }
     return true
   }
 
   /// Makes the body one piece. Each block is freed as soon as it is copied, so that no more than one of
-  /// them is there twice.
+  /// them exists twice.
   func joinBlocks() {
     guard !blocks.isEmpty else { return }
     var whole: [UInt8] = []
     whole.reserveCapacity(blocks.reduce(body.count) { $0 + $1.count })
     whole += body
-    for index in blocks.indices {
-      whole += blocks[index]
-      blocks[index] = []
-    }
+    // The last block comes first now.
+    blocks.reverse()
+    while let block = blocks.popLast() { block.withBytes { whole += $0 } }
     body = whole
     // The blocks' reservation is the body's now.
     bodyRoom += blockBytes
     blockBytes = 0
-    blockRoom = 0
-    blocks = []
   }
 
-  /// Frees blocks whose bytes are elsewhere.
+  /// Frees the blocks, whose bytes are elsewhere.
   func freeBlocks() {
     blocks = []
     release(blockBytes)
     blockBytes = 0
-    blockRoom = 0
   }
 
   /// Empties the body for what is unpacked of it.
@@ -111,6 +105,5 @@ extension RequestRecord {
     release(reservedBytes)
     bodyRoom = 0
     blockBytes = 0
-    blockRoom = 0
   }
 }

@@ -116,8 +116,8 @@ enum HTTPRefusal: Error, Equatable {
     switch self {
     case .bodyNotStored(_, isFull: true), .bodiesTooLarge, .draining, .tooManyConnections,
       .tooManyConnectionsOfAddress:
-      response.headers.append(("Retry-After", "1"))
-    case .overloaded(let seconds): response.headers.append(("Retry-After", "\(seconds)"))
+      response.setRetryAfter(1)
+    case .overloaded(let seconds): response.setRetryAfter(seconds)
     // RFC 7694.
     case .unsupportedCoding: response.headers.append(("Accept-Encoding", "gzip"))
     case .bodyTooLarge, .unwantedBody, .bodyTooComplex, .headersTooLarge, .targetTooLong,
@@ -126,5 +126,13 @@ enum HTTPRefusal: Error, Equatable {
       break
     }
     return response
+  }
+}
+
+extension HTTPResponse {
+  /// The handler may have set the header already.
+  fileprivate mutating func setRetryAfter(_ seconds: Int) {
+    headers.removeAll { $0.name == "Retry-After" }
+    headers.append(("Retry-After", "\(seconds)"))
   }
 }

@@ -42,9 +42,7 @@ final class RequestRecord: @unchecked Sendable {
   /// The body, or its first part if there are blocks or a file.
   @exclusivity(unchecked) var body: [UInt8] = []
   /// What follows, as it arrives: of a spooled body what is not yet in its file.
-  @exclusivity(unchecked) var blocks: [[UInt8]] = []
-  /// Bytes that the last block has room for.
-  @exclusivity(unchecked) var blockRoom = 0
+  @exclusivity(unchecked) var blocks: [BodyBlock] = []
   /// The rest of a spooled body.
   @exclusivity(unchecked) var bodyFile: BodyFile?
   @exclusivity(unchecked) var isSpooled = false

@@ -99,6 +99,21 @@ import Testing
     }
   }
 
+  @Test func refusalForWantOfMemoryHasOneRetryAfter() async throws {
+    try await withClient { service, client, _ in
+      let port = try #require(service.port)
+      let held = try SocketClient(port: port)
+      try held.send("POST", "/sessions", headers: [("Content-Length", "\(7 << 20)")])
+      try held.send([UInt8](repeating: 32, count: 7 << 20 - 1))
+      #expect(waitUntil { (service.bodyBudget?.memory.used ?? 0) >= 7 << 20 })
+      let refused = try client.exchange(
+        "POST", "/sessions", body: [UInt8](repeating: 32, count: 2 << 20))
+      #expect(refused.status == 503)
+      #expect(refused.headers.filter { $0.name.lowercased() == "retry-after" }.count == 1)
+      held.close()
+    }
+  }
+
   @Test func problemQuotesOnlyTheBeginningOfALongText() async throws {
     try await withClient { _, client, _ in
       let name = String(repeating: "é", count: 100_000)
