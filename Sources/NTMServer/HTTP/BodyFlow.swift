@@ -154,7 +154,7 @@ extension EventLoop {
     record.phase = .finishing
     onWorker(record, isAdmitted: false) {
       guard record.isPacked else { return nil }
-      return record.isSpooled ? record.loop.checked(record) : record.loop.unpacked(record)
+      return record.isSpooled ? self.checked(record) : self.unpacked(record)
     }
     return true
   }
@@ -164,14 +164,15 @@ extension EventLoop {
   ) {
     // First, because a worker may be faster than this function.
     suspend(record)
+    // The loop is held, because it is woken when the request may already be over.
     let resume: @Sendable (HTTPRefusal?) -> Void = { refusal in
       record.bodyRefusal = refusal
       if refusal != nil { record.dropBody() }
-      record.loop.resume(record)
+      self.resume(record)
     }
     workers.submit(
       WorkerPool.Item(
-        run: { resume((record.isSpooled ? record.loop.stored(record) : nil) ?? work()) },
+        run: { resume((record.isSpooled ? self.stored(record) : nil) ?? work()) },
         refuse: resume),
       isAdmitted: isAdmitted)
   }
