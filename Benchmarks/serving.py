@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -180,9 +181,10 @@ end
 
 
 def wrk(
-    url: str, script: str, connections: int, seconds: float, cores: Cores, may_refuse: bool = False
+    url: str, script: str, connections: int, seconds: float, cores: Cores, may_refuse: bool = False,
+    scheduling: Sequence[str] = ()
 ) -> Figures:
-    """Lets wrk run a script.
+    """Lets wrk run a script. `scheduling` is a command that runs another one with a priority.
 
     Raises RuntimeError where a request failed; with may_refuse, only where one got no answer.
     """
@@ -191,7 +193,7 @@ def wrk(
         file.write(script + DONE)
         file.flush()
         command = [
-            "wrk", "--threads", str(threads), "--connections", str(connections),
+            *scheduling, "wrk", "--threads", str(threads), "--connections", str(connections),
             "--duration", f"{max(1, round(seconds))}s", "--timeout", "60s",
             "--script", file.name, url]
         result = subprocess.run(

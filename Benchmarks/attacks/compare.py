@@ -3,8 +3,12 @@
 
 A victim steps sessions on 8 connections with pauses of 4 ms, alone and during each attack, in mirrored
 order: alone, attack, attack, alone. The figure is the victim's 99th percentile during the attack
-divided by its 99th percentile alone. The attackers run in a process of low priority, so that their own
-work does not slow down the victim.
+divided by its 99th percentile alone. Each attack is measured against a server with --realtime, and
+against one without.
+
+Clients and server share this machine's processors. In operation they do not, so the victim's client
+gets real-time priority and the attackers get idle priority: neither waits for the other, and the
+server waits for neither. That needs root.
 
     compare.py --ntm .build/release/ntm [--rounds 3] [--seconds 4] [--only NAME,NAME] [--markdown FILE]
 """
@@ -22,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[1:1] = [str(ROOT / "Benchmarks"), str(ROOT / "Tests/Attacks")]
@@ -37,6 +42,17 @@ LEAD = 1
 MARKS = re.compile(r"(<!-- bench-attacks -->\n).*(<!-- /bench-attacks -->)", re.S)
 
 
+class Figure(NamedTuple):
+    """The victim's 99th percentile in microseconds, alone and attacked."""
+
+    alone: float
+    attacked: float
+
+    @property
+    def ratio(self) -> float:
+        return self.attacked / self.alone
+
+
 class Bench:
     """What all measurements share. Each measurement has a server of its own, since an attack may
     leave traces."""
@@ -50,24 +66,24 @@ class Bench:
         self.models.mkdir()
         attacks.make_models(self.models, MODELS)
 
-    def round(self, name: str) -> tuple[float, float, float]:
-        """The p99 alone, the p99 attacked, and the ratio. In mirrored order, on three servers."""
-        with self.running() as server:
+    def round(self, name: str, options: list[str]) -> Figure:
+        """In mirrored order, on three servers with these options."""
+        with self.running(options) as server:
             script = self.script(server)
             alone = [self.victim(server, script)]
             attacked = [self.attacked(server, script, name)]
-        with self.running() as server:
+        with self.running(options) as server:
             attacked.append(self.attacked(server, self.script(server), name))
-        with self.running() as server:
+        with self.running(options) as server:
             alone.append(self.victim(server, self.script(server)))
-        means = statistics.mean(alone), statistics.mean(attacked)
-        return *means, means[1] / means[0]
+        return Figure(statistics.mean(alone), statistics.mean(attacked))
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[Server]:
+    def running(self, options: list[str]) -> Iterator[Server]:
         server = Server(
             self.options.ntm,
-            ["--store", "memory", "--api-key-file", str(self.key_file), "--allow-model-admin"],
+            ["--store", "memory", "--api-key-file", str(self.key_file), "--allow-model-admin",
+             *options],
             self.folder, self.cores, self.models)
         try:
             yield server
@@ -87,10 +103,11 @@ class Bench:
 
     def victim(self, server: Server, script: str) -> float:
         """The 99th percentile of a step's latency in microseconds."""
-        return wrk(server.url, script, CONNECTIONS, self.options.seconds, self.cores).p99
+        return wrk(server.url, script, CONNECTIONS, self.options.seconds, self.cores,
+                   scheduling=["chrt", "--fifo", "2"]).p99
 
     def attacked(self, server: Server, script: str, name: str) -> float:
-        command = ["nice", "-n", "10", sys.executable, attacks.__file__, name,
+        command = ["chrt", "--idle", "0", sys.executable, attacks.__file__, name,
                    *server.host.split(":"), self.keys["attacker"],
                    str(self.options.seconds + 2 * LEAD)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as attacker:
@@ -102,17 +119,28 @@ class Bench:
         return p99
 
 
-def table(figures: dict[str, list[tuple[float, float, float]]], rounds: int) -> str:
-    lines = ["| attack | p99 alone, µs | p99 attacked, µs | ratio | at most 10 |",
-             "|---|---|---|---|---|"]
+def table(figures: dict[str, dict[str, list[Figure]]], rounds: int) -> str:
+    lines = ["| attack | p99 alone, µs | p99 attacked, µs | ratio | at most 10 "
+             "| p99 attacked without `--realtime`, µs | its ratio |",
+             "|---|---|---|---|---|---|---|"]
     for name, values in figures.items():
-        alone, attacked, ratios = zip(*values)
-        ratio = statistics.median(ratios)
+        favored, plain = values["--realtime"], values[""]
+        ratio = statistics.median(figure.ratio for figure in favored)
         lines.append(
-            f"| {name.replace('_', ' ')} | {statistics.median(alone):,.0f} "
-            f"| {statistics.median(attacked):,.0f} | {ratio:.1f} ({min(ratios):.1f}–{max(ratios):.1f}) "
-            f"| {'met' if ratio <= TARGET else 'missed'} |")
+            f"| {name.replace('_', ' ')} | {median(favored, 'alone')} "
+            f"| {median(favored, 'attacked')} | {ratios(favored)} "
+            f"| {'met' if ratio <= TARGET else 'missed'} "
+            f"| {median(plain, 'attacked')} | {ratios(plain)} |")
     return "\n".join([*lines, "", f"Medians (spread) of {rounds} rounds on {processor()}."])
+
+
+def median(figures: list[Figure], field: str) -> str:
+    return f"{statistics.median(getattr(figure, field) for figure in figures):,.0f}"
+
+
+def ratios(figures: list[Figure]) -> str:
+    values = [figure.ratio for figure in figures]
+    return f"{statistics.median(values):.1f} ({min(values):.1f}–{max(values):.1f})"
 
 
 def main() -> None:
@@ -129,15 +157,16 @@ def main() -> None:
         names = options.only.split(",")
     os.environ["NTM_EXECUTABLE"] = options.ntm
     attacks.EXECUTABLE = Path(options.ntm)
-    figures: dict[str, list[tuple[float, float, float]]] = {name: [] for name in names}
+    figures: dict[str, dict[str, list[Figure]]] = {name: {"--realtime": [], "": []} for name in names}
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(options, Path(folder))
         for _ in range(options.rounds):
             for name in names:
-                figures[name].append(bench.round(name))
-                alone, attacked, ratio = figures[name][-1]
-                print(f"{name}: alone {alone:,.0f} µs, attacked {attacked:,.0f} µs, {ratio:.1f}×",
-                      file=sys.stderr, flush=True)
+                for option, found in figures[name].items():
+                    found.append(bench.round(name, option.split()))
+                    print(f"{name} {option or 'by default'}: alone {found[-1].alone:,.0f} µs, "
+                          f"attacked {found[-1].attacked:,.0f} µs, {found[-1].ratio:.1f}×",
+                          file=sys.stderr, flush=True)
     text = table(figures, options.rounds)
     print(text)
     if options.markdown:

@@ -117,6 +117,13 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   @Option(help: "Threads that serve connections (default: one for each processor that it may use).")
   var eventLoops: Int?
 
+  @Flag(
+    help: """
+      Give these threads real-time priority, so that long work on other threads does not delay short \
+      requests. Needs CAP_SYS_NICE or a limit of real-time priority above 0.
+      """)
+  var realtime = false
+
   @Option(
     help: "Threads for work that takes long (default: four for each processor that it may use).")
   var workers: Int?
@@ -176,6 +183,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
   static let listOptions = ["cors-origin", "allowed-host"]
   static let flags = [
     "skip-bad-models", "allow-model-admin", "no-auth", "open-metrics", "access-log",
+    "realtime",
   ]
 
   func validate() throws {
@@ -299,6 +307,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     options.http.requestTimeout = Int(requestTimeout.seconds.rounded(.up))
     options.http.maxQueuedWork = maxQueue
     if let eventLoops { options.http.eventLoops = eventLoops }
+    options.http.isRealTime = realtime
     if let workers { options.http.workers = workers }
     options.store = store.location
     options.durability = durability

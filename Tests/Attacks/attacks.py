@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import json
 import os
 import socket
@@ -39,7 +40,8 @@ class Target:
         return time.monotonic() >= self.end
 
     def connection(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(self.host, self.port, timeout=REPLY_TIMEOUT)
+        return http.client.HTTPConnection(
+            self.host, self.port, timeout=REPLY_TIMEOUT, blocksize=PART)
 
     def request(
         self, connection: http.client.HTTPConnection, method: str, path: str, body: object = None,
@@ -48,9 +50,13 @@ class Target:
         """The status and body of the reply."""
         data = json.dumps(body).encode() if isinstance(body, (dict, list)) else body
         names = {name.replace("_", "-"): text for name, text in headers.items()}
-        connection.request(method, path, data, {"Authorization": f"Bearer {self.key}", **names})
+        if data:
+            names["Content-Length"] = str(len(data))
+        # In small parts: a long system call of the attacker would delay every process of its core.
+        connection.request(
+            method, path, io.BytesIO(data) if data else None,
+            {"Authorization": f"Bearer {self.key}", **names})
         reply = connection.getresponse()
-        # In small parts: one long system call of the attacker would delay every process of its core.
         return reply.status, b"".join(iter(lambda: reply.read(PART), b""))
 
     def session(self, connection: http.client.HTTPConnection, model: str = "copy") -> str | None:

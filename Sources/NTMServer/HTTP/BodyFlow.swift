@@ -126,6 +126,32 @@ extension EventLoop {
     return true
   }
 
+  // MARK: Turns
+
+  /// Whether a part has to wait for a later run of the library.
+  func mustWait(_ record: RequestRecord, partOf bytes: Int) -> Bool {
+    if record.hasTurn {
+      record.hasTurn = false
+      return false
+    }
+    return !bodyTurns.mayReceive(bytes)
+  }
+
+  /// Leaves a part in the library's buffer until a later run.
+  func postpone(_ record: RequestRecord) {
+    record.client.isPaused = true
+    suspend(record)
+    bodyTurns.postpone(record)
+  }
+
+  /// Begins a run of the library.
+  func resumePostponed() {
+    for record in bodyTurns.next() {
+      record.hasTurn = true
+      resume(record)
+    }
+  }
+
   // MARK: On workers
 
   /// Whether the next part has to wait until a worker has written the blocks to disk.

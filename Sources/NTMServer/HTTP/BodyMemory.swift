@@ -85,12 +85,25 @@ extension RequestRecord {
     reservedBytes -= released
   }
 
-  /// Frees the body, and what is reserved for it.
+  /// Frees the body, and what is reserved for it: a long body on a worker, because it takes
+  /// milliseconds to return its pages to the system, or to delete its file.
   func dropBody() {
+    if blocks.isEmpty, bodyFile == nil, body.capacity <= Self.blockSize {
+      body = []
+      releaseBody()
+      return
+    }
+    let dropped = DroppedBody(
+      piece: body, blocks: blocks, file: bodyFile, reservedBytes: reservedBytes,
+      budget: loop.budget)
     body = []
     blocks = []
     bodyFile = nil
+    reservedBytes = 0
     releaseBody()
+    // A stopping pool has no worker for it.
+    loop.workers.submit(
+      WorkerPool.Item(run: { dropped.free() }, refuse: { _ in dropped.free() }), isAdmitted: true)
   }
 
   /// Frees a parsed body: see `HTTPRequest.forgetBody`.
@@ -105,5 +118,32 @@ extension RequestRecord {
     release(reservedBytes)
     bodyRoom = 0
     blockBytes = 0
+  }
+}
+
+/// A body that no request uses any more, until a worker frees it.
+private final class DroppedBody: Sendable {
+  private struct Parts {
+    var piece: [UInt8]
+    var blocks: [BodyBlock]
+    var file: BodyFile?
+  }
+
+  private let parts: Monitor<Parts?>
+  private let reservedBytes: Int
+  private let budget: BodyBudget
+
+  init(
+    piece: [UInt8], blocks: [BodyBlock], file: BodyFile?, reservedBytes: Int, budget: BodyBudget
+  ) {
+    parts = Monitor(Parts(piece: piece, blocks: blocks, file: file))
+    self.reservedBytes = reservedBytes
+    self.budget = budget
+  }
+
+  /// Frees the parts, then what was reserved for them. Called once.
+  func free() {
+    parts.withLock { $0 = nil }
+    budget.memory.release(reservedBytes)
   }
 }

@@ -53,6 +53,9 @@ final class EventLoop: @unchecked Sendable {
   /// When to look next for clients that have left (monotonic nanoseconds).
   @exclusivity(unchecked) var nextLook: UInt64 = 0
 
+  /// The connections of those that wait are suspended.
+  @exclusivity(unchecked) var bodyTurns = BodyTurns<RequestRecord>()
+
   /// Requests whose connection is suspended. It is resumed by whoever takes it out, inside this
   /// lock, so that it is resumed once and never after the daemon has been stopped. A `Monitor`
   /// rather than a `Mutex`, because the thread sanitizer cannot see into the latter.
@@ -138,6 +141,7 @@ final class EventLoop: @unchecked Sendable {
       }
       let before = activity
       let ranAtOnce = daemon.waitAndRun(limit: limit)
+      resumePostponed()
       idleRuns = ranAtOnce && activity == before ? idleRuns + 1 : 0
       if idleRuns >= Self.fewIdleRuns { endStalledBodies(afterRuns: idleRuns) }
       lookForDisconnects()

@@ -10,6 +10,8 @@ public final class HTTPServer: Sendable {
     public var port = 0
     /// Threads that serve connections.
     public var eventLoops: Int
+    /// Whether the event loops run with real-time priority, before all other threads of the machine.
+    public var isRealTime = false
     /// Threads that run offloaded work. More than processors, because some of it waits for a
     /// session that is in use.
     public var workers: Int
@@ -157,6 +159,7 @@ public final class HTTPServer: Sendable {
       total: options.maxConnections, perAddress: options.maxConnectionsPerAddress)
     let budget = BodyBudget(memory: options.maxBodyMemory, disk: options.maxBodyDisk)
     let alive = Monitor(0)
+    let isRealTime = options.isRealTime
     var loops: [EventLoop] = []
     var threads: [SystemThread] = []
     do throws(HTTPServerError) {
@@ -169,6 +172,8 @@ public final class HTTPServer: Sendable {
       }
       for loop in loops {
         let thread = try SystemThread {
+          // `checkThreads` has found that the process may do this.
+          if isRealTime { try? useRealTimePriority() }
           loop.run()
           alive.withLock { $0 -= 1 }
           alive.broadcast()
@@ -198,14 +203,25 @@ extension HTTPServer.Options {
     try ListenAddress(host: host, port: 0).isLoopback
   }
 
-  /// Checks that the server can start its threads, and a few more that libraries need.
+  /// Checks that the server can start its threads, and a few more that libraries need, and may give
+  /// them the priority that `isRealTime` asks for.
   ///
-  /// - Throws: `cannotStart` if there are not enough.
+  /// - Throws: `cannotStart` if one of this is not so.
   func checkThreads() throws(HTTPServerError) {
     // `validate` refuses other numbers.
     let allowed = 0...1024
     guard allowed.contains(eventLoops), allowed.contains(workers) else { return }
     try SystemThread.check(count: eventLoops + workers + 4)
+    guard isRealTime else { return }
+    // On a thread of its own, which takes the priority with it.
+    let failure = Monitor<HTTPServerError?>(nil)
+    let thread = try SystemThread {
+      do throws(HTTPServerError) { try useRealTimePriority() } catch {
+        failure.withLock { $0 = error }
+      }
+    }
+    thread.join()
+    if let failure = failure.withLock({ $0 }) { throw failure }
   }
 
   fileprivate func validate() throws(HTTPServerError) {

@@ -362,6 +362,10 @@ enum MicroHTTPD {
             loop.storeBlocks(record)
             return true
           }
+          if loop.mustWait(record, partOf: part.count) {
+            loop.postpone(record)
+            return true
+          }
           // All of it is taken; what is left over would stall the upload.
           size.pointee = 0
           return loop.receive(part, record)

@@ -46,6 +46,8 @@ final class RequestRecord: @unchecked Sendable {
   /// The rest of a spooled body.
   @exclusivity(unchecked) var bodyFile: BodyFile?
   @exclusivity(unchecked) var isSpooled = false
+  /// Whether the next part is received however many there are: it has waited for that.
+  @exclusivity(unchecked) var hasTurn = false
   /// Whether the body is received but not kept.
   @exclusivity(unchecked) var isDiscarded = false
   /// Bytes reserved in the budget of bodies: in all, for `body`, and for `blocks`.
@@ -115,6 +117,7 @@ final class RequestRecord: @unchecked Sendable {
     if !blocks.isEmpty { blocks = [] }
     bodyFile = nil
     isSpooled = false
+    hasTurn = false
     bodyLimit = 0
     isDiscarded = false
     isPacked = false
@@ -209,9 +212,9 @@ final class RequestRecord: @unchecked Sendable {
 
   /// libmicrohttpd is about to free what the connection holds.
   func detach() {
-    // Others may hold the record for a while; its file is closed now.
-    bodyFile = nil
-    releaseBody()
+    // Others may hold the record for a while; a long body is freed now. A short one keeps its room for
+    // the next request.
+    if reservedBytes > 0 || bodyFile != nil { dropBody() }
     liveConnection = nil
   }
 }

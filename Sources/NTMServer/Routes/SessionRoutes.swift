@@ -118,6 +118,9 @@ struct SessionRoutes: Sendable {
     let found = try sessions.look(for: context.parameter(0))
     try sessions.journal.checkWritable()
     switch found {
+    case .session(let session) where session.model.isLarge:
+      // Returning a large state to the system takes milliseconds.
+      return .onWorker { () throws(Problem) in try session.delete() }
     case .session(let session): return try session.delete()
     case .record(let record):
       return sessions.delete(record, answering: HTTPResponse(status: 204))

@@ -60,6 +60,22 @@ func yieldToOtherThreads() {
   #endif
 }
 
+/// Gives the calling thread the lowest real-time priority: it runs before all threads that have none.
+///
+/// - Throws: `cannotStart` if the process may not do that.
+func useRealTimePriority() throws(HTTPServerError) {
+  var parameters = sched_param()
+  parameters.sched_priority = 1
+  let code = pthread_setschedparam(pthread_self(), SCHED_RR, &parameters)
+  guard code == 0 else {
+    throw .cannotStart(
+      reason: """
+        no real-time priority for event loops (--realtime): \(String(cString: strerror(code))); it \
+        needs the capability CAP_SYS_NICE or a limit above 0 (ulimit -r)
+        """)
+  }
+}
+
 /// A thread of our own: event loops and workers block, which threads of Swift's pool must not.
 struct SystemThread: Sendable {
   private let thread: NativeThread

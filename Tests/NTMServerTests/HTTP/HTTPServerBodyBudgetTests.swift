@@ -178,6 +178,58 @@ extension HTTPServerTests {
     }
   }
 
+  /// More uploads at a time than one run of the library receives parts of.
+  @Test func manyUploadsArriveWhole() throws {
+    let options = HTTPServer.Options.testing { $0.eventLoops = 1 }
+    try withServer(options) { server, handler, port in
+      // The loop finds all of them at once.
+      let holding = try SocketClient(port: port)
+      try holding.send("GET", "/held")
+      handler.begun.pass()
+      let uploads = try (0..<(3 * BodyTurns<RequestRecord>.mostParts)).map { number in
+        var random = SystemRandomNumberGenerator()
+        let body = (0..<40_000).map { _ in UInt8.random(in: 0...15, using: &random) }
+        return (client: try SocketClient(port: port), body: body)
+      }
+      for upload in uploads {
+        try upload.client.send("POST", "/x", headers: [("Content-Length", "40000")])
+      }
+      for start in stride(from: 0, to: 40_000, by: 20_000) {
+        for upload in uploads { try upload.client.send(Array(upload.body[start..<start + 20_000])) }
+      }
+      handler.gate.open()
+      for upload in uploads {
+        #expect(areEqual(Array(try upload.client.receive().body.suffix(40_000)), upload.body))
+      }
+      #expect(waitUntil { server.bodyBudget?.memory.used == 0 })
+    }
+  }
+
+  /// Returning memory to the system takes long, so an event loop does not do it.
+  @Test(arguments: ["/x", "/lines"])
+  func droppedBodyIsFreedByWorkers(_ path: String) throws {
+    let options = HTTPServer.Options.testing {
+      $0.eventLoops = 1
+      $0.workers = 1
+    }
+    try withServer(options) { server, handler, port in
+      let working = try SocketClient(port: port)
+      try working.send("GET", "/gated")
+      handler.begun.pass()
+      let uploading = try SocketClient(port: port)
+      try uploading.send("POST", path, headers: [("Content-Length", "700001")])
+      try uploading.send(Self.lines(700_000))
+      #expect(waitUntil { (server.bodyBudget?.memory.used ?? 0) >= 700_000 })
+      uploading.close()
+      // The loop has noticed the end when it serves the next request.
+      let other = try SocketClient(port: port)
+      for _ in 0..<20 { #expect(try other.exchange("GET", "/").status == 200) }
+      #expect((server.bodyBudget?.memory.used ?? 0) >= 700_000)
+      handler.gate.open()
+      #expect(waitUntil { server.bodyBudget?.memory.used == 0 })
+    }
+  }
+
   /// A worker has the request, so the time limit does not end it.
   @Test func bodyThatWaitsForTheDiskIsNotTooSlow() throws {
     let options = HTTPServer.Options.testing {

@@ -166,6 +166,56 @@ extension HTTPServerTests {
     }
   }
 
+  /// Where the process may not have that priority, the server does not start.
+  @Test func eventLoopsHaveRealTimePriority() throws {
+    let options = HTTPServer.Options.testing { $0.isRealTime = true }
+    // On a thread of its own, which keeps the priority.
+    let isPermitted = Monitor(false)
+    try SystemThread {
+      var parameters = sched_param()
+      parameters.sched_priority = 1
+      let code = pthread_setschedparam(pthread_self(), SCHED_RR, &parameters)
+      isPermitted.withLock { $0 = code == 0 }
+    }.join()
+    guard isPermitted.withLock({ $0 }) else {
+      let error = #expect(throws: HTTPServerError.self) { try options.checkThreads() }
+      #expect(error?.description.contains("CAP_SYS_NICE") == true)
+      return
+    }
+    try options.checkThreads()
+    let server = HTTPServer(options: options, handler: PolicyHandler())
+    try server.start()
+    defer { server.stop(drainTimeout: .zero) }
+    let client = try SocketClient(port: try #require(server.port))
+    try client.send("GET", "/")
+    #expect(try client.receive().text == "policy \(SCHED_RR)")
+    try client.send("GET", "/worker")
+    #expect(try client.receive().text == "policy \(SCHED_OTHER)")
+  }
+
+  /// Answers with the scheduling policy of the thread that it runs on.
+  private struct PolicyHandler: HTTPHandler {
+    func handle(_ request: HTTPRequest) -> HTTPOutcome {
+      request.path == "/worker" ? .offload { Self.policy() } : .respond(Self.policy())
+    }
+
+    private static func policy() -> HTTPResponse {
+      var policy: Int32 = -1
+      var parameters = sched_param()
+      pthread_getschedparam(pthread_self(), &policy, &parameters)
+      return HTTPResponse(
+        status: 200, contentType: "text/plain", body: Array("policy \(policy)".utf8))
+    }
+
+    func refuse(_ refusal: HTTPRefusal, _ request: HTTPRequest) -> HTTPResponse {
+      HTTPResponse(status: 500)
+    }
+
+    func completed(
+      _ request: HTTPRequest, status: Int, responseBytes: Int, duration: UInt64
+    ) {}
+  }
+
   @Test func anOptionOutOfItsRangeIsATypedError() {
     var options = HTTPServer.Options()
     options.eventLoops = 0
