@@ -10,7 +10,7 @@ import NTMModel
   import Darwin
 #endif
 
-/// What the process was started with, as bytes. `CommandLine` and `ProcessInfo` replace bytes that
+/// The process's arguments as bytes. `CommandLine` and `ProcessInfo` replace bytes that
 /// are not UTF-8, so that a path would become another one; and `CommandLine` needs /proc.
 enum ProcessArguments {
   /// The arguments without the program's name.
@@ -50,7 +50,7 @@ enum ProcessArguments {
   }
 }
 
-/// What a process inherits and every command depends on.
+/// Inherited state that every command depends on.
 enum ProcessSetup {
   static func apply() {
     // A write beyond the limit on the size of files then fails as one to a full disk does.

@@ -271,7 +271,7 @@ struct Serve: ParsableCommand, EnvironmentOptions {
     service.reloadModels(unless: { signals.isStopPending })
   }
 
-  /// The limits that follow from what the process may use, unless options set them.
+  /// The limits derived from the process's memory and processors, unless options set them.
   private static func describe(_ options: ServiceOptions) -> String {
     """
     the process may use \(SystemLimits.memory >> 20) MiB of memory and \(SystemLimits.processors) \

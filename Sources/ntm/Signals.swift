@@ -74,7 +74,7 @@ struct Signals {
     return Signals(reader: ends[0])
   }
 
-  /// Changes what the next signal to stop means.
+  /// Changes the effect of the next signal to stop.
   func enter(_ phase: StopRequests.Phase) {
     updateStopRequests { $0.phase = phase }
   }

@@ -9,7 +9,7 @@ import NTMModel
   import Darwin
 #endif
 
-/// Standard output, with an error for what can't be written. `print` ignores a full disk.
+/// Standard output whose write errors are thrown. `print` ignores a full disk.
 enum StandardOutput {
   static func print(_ line: String) throws { try write(Array((line + "\n").utf8)) }
 

@@ -1,4 +1,4 @@
-/// Decides what a signal to stop means.
+/// Decides the effect of a signal to stop.
 ///
 /// One stop often arrives as two signals: coreutils' `timeout` signals its child and then the child's
 /// group, and wrappers repeat the Ctrl-C that the terminal has sent already. A signal within

@@ -26,7 +26,7 @@ struct StoreOption: ExpressibleByArgument {
     if argument == "memory" {
       location = .memory
     } else if argument.hasPrefix(Self.prefix) {
-      // `check` explains what is wrong with a path.
+      // `check` explains the fault of a path.
       location = .sqlite(path: String(argument.dropFirst(Self.prefix.count)))
     } else {
       return nil

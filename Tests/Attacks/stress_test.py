@@ -124,7 +124,7 @@ class Peak:
 
 
 def answers(server: Server) -> list[float]:
-    """What a victim gets for a few steps of a new session."""
+    """The replies to a few steps of a new session."""
     target = server.target("victim")
     connection = target.connection()
     session = target.session(connection)
@@ -143,7 +143,7 @@ def answers(server: Server) -> list[float]:
 
 
 def settles(server: Server, memory: int, descriptors: int) -> bool:
-    """Waits until the server has returned what the attack used."""
+    """Waits until the server has returned the memory that the attack used."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if (server.resident() <= memory and server.spooled() == 0

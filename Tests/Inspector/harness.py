@@ -217,16 +217,18 @@ class InspectorTest(unittest.TestCase):
                 self.assertTrue(is_weighting(colour, share), (panel, step, row, share, colour))
 
     def download(self, name, ending):
-        """The file of such an ending that a button saves."""
+        """Press a button and return the complete file with this ending that it saves."""
         folder = pathlib.Path(self.downloads.name)
         before = set(folder.iterdir())
         self.press(name)
 
         def saved():
-            # Under other names, some of them hidden, until they are complete.
+            # Chromium writes to a temporary name, which may be hidden, and then renames. It reserves
+            # the final name with an empty file.
             return [
                 file for file in set(folder.iterdir()) - before
                 if file.name.endswith(ending) and not file.name.startswith(".")
+                and file.stat().st_size > 0
             ]
 
         return wait(saved)[0]

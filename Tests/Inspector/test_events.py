@@ -2,7 +2,7 @@
 
 from harness import InspectorTest
 
-# Runs a function of the page's modules and gives what it returns.
+# Runs a function of the page's modules and returns its result.
 RUN = """
 const done = arguments[arguments.length - 1];
 (async () => { %s })().then(done, (error) => done(`failed: ${error}`));

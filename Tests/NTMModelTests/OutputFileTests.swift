@@ -3,7 +3,7 @@ import Testing
 
 @testable import NTMModel
 
-/// Where a file is written, and what is there afterwards.
+/// The place a file is written to, and its content afterwards.
 struct OutputFileTests {
   private let folder: TemporaryFolder
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import ntm
 
-/// Arguments, and what they are read from.
+/// Arguments, and their sources.
 struct ArgumentTests {
   private let folder: TemporaryFolder
 

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `ntm serve` where the environment limits what it may use.
+/// `ntm serve` under limits of the environment.
 struct LimitTests {
   @Test func startLineNamesLimits() throws {
     let server = try Server(["--max-session-bytes", "3M", "--event-loops", "1", "--workers", "2"])

@@ -2,7 +2,7 @@
   import Foundation
   import Testing
 
-  /// `ntm serve` with a log that nobody reads.
+  /// `ntm serve` with a full log pipe.
   @Suite(.timeLimit(.minutes(5)))
   struct LogPipeTests {
     /// A server whose log goes to a pipe, which is read until the server says its address.

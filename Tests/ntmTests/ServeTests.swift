@@ -173,7 +173,7 @@ struct ServeTests {
     #expect(ending.errors.contains("stopped\n"))
   }
 
-  /// Opening a FIFO blocks until somebody opens its other end.
+  /// Opening a FIFO blocks until another process opens its other end.
   @Test(arguments: [(SIGTERM, 143), (SIGINT, 130)] as [(Int32, Int32)])
   func aSignalEndsAServerThatHasNotStarted(_ signal: Int32, _ status: Int32) throws {
     let folder = try TemporaryFolder()

@@ -105,7 +105,7 @@ package struct OutputFile {
     }
   }
 
-  /// What a symbolic link names, relative to the working directory.
+  /// The target of a symbolic link, relative to the working directory.
   private static func linkTarget(_ path: String) throws(OutputFileError.Reason) -> String {
     var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX))
     let count = bytes.withUnsafeMutableBytes {

@@ -26,7 +26,7 @@ public final class APIKeys: Sendable {
   private let names: Lock<Names>
 
   /// The name of each key by the key's digest. The time of a lookup says nothing about a key, because
-  /// a client can't choose the digest of what it sends.
+  /// a client can't choose the digest of its key.
   private typealias Names = [SHA256Digest: String]
 
   /// Characters of the shortest key: what is shorter can be guessed.
@@ -41,7 +41,7 @@ public final class APIKeys: Sendable {
   /// Reads the file again. If it is bad, the keys stay as they were.
   public func reload() throws(APIKeyError) {
     var file = stat()
-    // A pipe would be waited for until somebody writes to it.
+    // Reading a pipe would block until a process writes to it.
     guard stat(path, &file) != 0 || file.st_mode & S_IFMT == S_IFREG else {
       throw APIKeyError("\(path): is not a regular file and can't be read again")
     }

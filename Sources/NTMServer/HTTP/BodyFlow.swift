@@ -78,7 +78,7 @@ extension EventLoop {
       record.bodyRefusal = keep(part, record)
       if let refusal = record.bodyRefusal {
         record.dropBody()
-        // What nobody asked for is not worth receiving for the sake of an answer.
+        // An unwanted body is not received to its end just to send an answer.
         if record.isDiscarded {
           cutOff(record.client, refusal)
           return true
@@ -91,7 +91,7 @@ extension EventLoop {
     return record.bodyRefusal == nil || record.receivedBytes - record.bodyLimit <= discardLimit
   }
 
-  /// Bytes that may come: what can't be packed becomes a little longer by packing.
+  /// Most bytes on the wire: gzip makes incompressible data a little longer.
   private func sentLimit(_ record: RequestRecord) -> Int {
     guard record.isPacked else { return record.bodyLimit }
     let (limit, overflow) = record.bodyLimit.addingReportingOverflow(record.bodyLimit / 1000 + 1024)

@@ -28,7 +28,7 @@ extension RequestRecord {
     while !rest.isEmpty {
       if (blocks.last?.room ?? 0) == 0 {
         var size = blocks.isEmpty && !isSpooled ? Self.firstBlockSize : Self.blockSize
-        // What has come so far includes this part.
+        // `receivedBytes` includes this part.
         if let expectedBytes { size = min(size, expectedBytes - receivedBytes + rest.count) }
         guard budget.memory.reserve(size) else { return false }
         reservedBytes += size
@@ -67,7 +67,7 @@ extension RequestRecord {
     blockBytes = 0
   }
 
-  /// Empties the body for what is unpacked of it.
+  /// Empties the body, to be filled with the unpacked one.
   ///
   /// - Returns: bytes that the packed body has reserved, to be released when it is unpacked
   func startUnpacking() -> Int {
@@ -85,7 +85,7 @@ extension RequestRecord {
     reservedBytes -= released
   }
 
-  /// Frees the body, and what is reserved for it: a long body on a worker, because it takes
+  /// Frees the body and its reservation: a long body on a worker, because it takes
   /// milliseconds to return its pages to the system, or to delete its file.
   func dropBody() {
     if blocks.isEmpty, bodyFile == nil, body.capacity <= Self.blockSize {
@@ -113,7 +113,7 @@ extension RequestRecord {
     release(reservedBytes - kept)
   }
 
-  /// Gives what the body has reserved back to the budget.
+  /// Returns the body's reservation to the budget.
   func releaseBody() {
     release(reservedBytes)
     bodyRoom = 0
@@ -141,7 +141,7 @@ private final class DroppedBody: Sendable {
     self.budget = budget
   }
 
-  /// Frees the parts, then what was reserved for them. Called once.
+  /// Frees the parts, then their reservation. Called once.
   func free() {
     parts.withLock { $0 = nil }
     budget.memory.release(reservedBytes)

@@ -1,5 +1,5 @@
 /// Limits the parts of bodies that one run of the HTTP library receives. A run serves every connection
-/// that has data, so many uploads would delay the answers to all other requests.
+/// that has data, and a large number of uploads would delay all other requests.
 struct BodyTurns<Upload> {
   /// Most parts in one run.
   static var mostParts: Int { 16 }

@@ -215,7 +215,7 @@ public struct HTTPRequest: Sendable {
     record.reservedBytes += bytes
   }
 
-  /// Frees a body that has been parsed, and what was reserved for that, while the request goes on: it
+  /// Frees a body that has been parsed, and its reservation, while the request goes on: it
   /// may wait for its session. The body must not be read again. A short body, for which nothing was
   /// reserved, stays.
   ///

@@ -366,7 +366,7 @@ enum MicroHTTPD {
             loop.postpone(record)
             return true
           }
-          // All of it is taken; what is left over would stall the upload.
+          // All of it is taken: a rest would stall the upload.
           size.pointee = 0
           return loop.receive(part, record)
         }

@@ -82,7 +82,7 @@ extension EventLoop {
   /// The body is complete.
   private func handle(_ record: RequestRecord) -> Bool {
     if let refusal = record.bodyRefusal { return refuse(record, refusal) }
-    // An upload that ends after the deadline: nobody would wait for its work.
+    // The upload ended after the deadline.
     if hasGivenUp { return refuse(record, .draining) }
     switch handler.handle(HTTPRequest(record)) {
     case .respond(let response): return encodeAndAnswer(record, response)

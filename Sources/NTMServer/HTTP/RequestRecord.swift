@@ -41,7 +41,7 @@ final class RequestRecord: @unchecked Sendable {
   @exclusivity(unchecked) var phase = Phase.receiving
   /// The body, or its first part if there are blocks or a file.
   @exclusivity(unchecked) var body: [UInt8] = []
-  /// What follows, as it arrives: of a spooled body what is not yet in its file.
+  /// The rest as it arrives; of a spooled body, the part that is not in its file yet.
   @exclusivity(unchecked) var blocks: [BodyBlock] = []
   /// The rest of a spooled body.
   @exclusivity(unchecked) var bodyFile: BodyFile?

@@ -94,7 +94,7 @@ final class StreamBuffer: Sendable {
   }
 
   private static let keptBytes = 1 << 10
-  /// What is at least as long is not copied if nothing else waits.
+  /// A part of at least this length is not copied if nothing else waits.
   private static let sharedBytes = 16 << 10
 
   private let state = Monitor(State())

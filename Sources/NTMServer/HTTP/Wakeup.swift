@@ -54,7 +54,7 @@ final class Wakeup: Sendable {
   }
 
   #if os(Linux)
-    /// Takes all signals so far. What was done before any of them is seen after this.
+    /// Takes all signals so far. Writes before a signal are visible afterwards.
     func clear() {
       var count: UInt64 = 0
       _ = read(descriptor, &count, MemoryLayout<UInt64>.size)

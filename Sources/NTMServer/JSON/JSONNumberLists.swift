@@ -4,12 +4,12 @@
 struct JSONNumberLists {
   /// The lists of numbers in the list; nil if it has numbers itself.
   let rows: Int?
-  /// Numbers of the list, or of all its lists. It has at most so many.
+  /// An upper bound of the count of numbers in the list, or in all its lists.
   let numbers: Int
-  /// Where the list ends: the offset of what follows its bracket.
+  /// The offset behind the list's closing bracket.
   let end: Int
 
-  /// - Parameter start: the offset of what follows the list's opening bracket
+  /// - Parameter start: the offset behind the list's opening bracket
   /// - Returns: nil if there is any other value in the list, or no end. If a list is returned it may
   ///   still be malformed, but it has no strings, objects or deeper lists.
   init?(_ text: UnsafeBufferPointer<UInt8>, from start: Int) {

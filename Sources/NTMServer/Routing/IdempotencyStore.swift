@@ -7,7 +7,7 @@ final class IdempotencyStore: Sendable {
   private let clock: ServerClock
   /// The age of the store when the server started.
   private let start: Int64
-  /// What the store was last trimmed to.
+  /// The limits of the last trim of the store.
   private let trimmed = Lock((expired: Int64(0), bodies: Int64(0)))
 
   /// - Parameters:
@@ -34,7 +34,7 @@ final class IdempotencyStore: Sendable {
   /// Characters of a key.
   static let longestKey = 255
 
-  /// For tests of what is left behind.
+  /// For tests that look for leaks.
   var queueLength: Int { table.withLock { $0.queueLength } }
   var bytes: Int { table.withLock { $0.bytes } }
 
@@ -138,7 +138,7 @@ final class IdempotencyStore: Sendable {
       claim.answered(response)
       return outcome
     case .offload(let work):
-      // What the transport gives up before it is begun was not carried out.
+      // A request that the transport gave up before its start was not carried out.
       let pending = Pending { claim.answered($0) }
       return .offload {
         let response = work()

@@ -131,7 +131,7 @@ final class KeyClaim: Sendable {
     end(self, response)
   }
 
-  /// What the request has changed.
+  /// The changes that the request made.
   var applied: AppliedSteps? { changes.withLock { $0.whole } }
 
   /// What parts of the request have changed, also before the server was started.
@@ -142,10 +142,10 @@ final class KeyClaim: Sendable {
     return applied.isEmpty ? nil : AppliedSteps(applied)
   }
 
-  /// The reply, to be kept with what the request has changed.
+  /// The reply, to be kept with the changes that the request made.
   ///
   /// - Parameters:
-  ///   - applied: what the request, or the part of it, has changed
+  ///   - applied: the changes that the request, or this part of it, made
   ///   - part: of a request that changes several sessions, each by itself; nil for the whole
   func reply(
     _ response: HTTPResponse, _ applied: AppliedSteps?, part: Int? = nil

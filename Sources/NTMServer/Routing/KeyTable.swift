@@ -79,7 +79,7 @@ struct KeyTable {
 
   init(_ limits: Limits) { self.limits = limits }
 
-  /// Places in the queue, for tests of what is left behind.
+  /// Places in the queue, for tests that look for leaks.
   var queueLength: Int { order.count }
   var count: Int { entries.count }
 

@@ -12,7 +12,7 @@ struct ServerSentEvent {
     self.data = data
   }
 
-  /// The client has missed so many events.
+  /// The client has missed this number of events.
   static func missed(_ count: Int) -> ServerSentEvent {
     ServerSentEvent("missed", data: Array("{\"missed\":\(count)}".utf8))
   }

@@ -3,12 +3,12 @@
 /// The history takes memory as it grows. What is reserved from the start is enough for the newest
 /// event.
 struct EventChannel {
-  /// What a watcher wants of each step.
+  /// The fields of each step that a watcher asked for.
   struct Choice: Sendable {
     let fields: StepFields
     /// Bytes of the longest event.
     let largestEvent: Int
-    /// What it costs to write a step's event, as a number of bytes of an ordinary result.
+    /// The cost of writing a step's event, as a number of bytes of an ordinary result.
     let cost: Int
 
     /// Several channels are written for one reply, and looked up again when they are published.
@@ -48,7 +48,7 @@ struct EventChannel {
     var isBlocked = false
   }
 
-  /// A watcher whose stream has no room for so many bytes.
+  /// A watcher whose stream has no room for the next event.
   struct Blocked {
     let id: Int
     let stream: HTTPBodyStream
@@ -67,7 +67,7 @@ struct EventChannel {
   var pending = 0
   /// Whether a watcher may come back.
   var wasWatched = false
-  /// Since when nobody watches (monotonic nanoseconds).
+  /// When the last watcher left (monotonic nanoseconds).
   var idleSince = monotonicNanoseconds()
   /// No more events come; a watcher that has read them all is finished.
   var hasEnded = false
@@ -99,7 +99,7 @@ struct EventChannel {
 
   mutating func skip(to last: Int) { history.skip(to: last) }
 
-  /// Keeps only what was reserved from the start.
+  /// Keeps only the initial reservation.
   ///
   /// - Returns: the bytes that are free now
   mutating func shrink() -> Int {

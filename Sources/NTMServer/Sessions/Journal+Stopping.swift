@@ -10,7 +10,7 @@ public struct SaveLoss: Sendable {
 }
 
 extension Journal {
-  /// What is written when the server stops.
+  /// The rows to write when the server stops.
   struct Final {
     /// The sessions in memory, whose states are written if their steps are not.
     let sessions: [Session]
@@ -18,7 +18,8 @@ extension Journal {
     let replies: [KeyedReply]
   }
 
-  /// Writes what is left, closes the store and ends. `loss` then has what could not be saved.
+  /// Writes the remaining changes, closes the store and ends. `loss` then has the changes that could
+  /// not be saved.
   ///
   /// - Parameter patience: nanoseconds after which a call that the store does not answer is given up.
   ///   Saving may take longer if each call is answered in time.

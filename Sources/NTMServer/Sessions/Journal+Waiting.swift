@@ -3,7 +3,7 @@ import Synchronization
 
 /// Requests that wait for a commit are answered in time, even while the commit blocks.
 extension Journal {
-  /// What the watching thread looks at.
+  /// The state that the watching thread reads.
   struct Watch: ~Copyable {
     /// Sessions with waiting requests; some have none any more.
     let sessions = Lock<[Session]>([])
@@ -74,7 +74,7 @@ extension Journal {
     failure.withLock { $0 = error }
     let old = condition.bitwiseOr(Condition.stalled, ordering: .sequentiallyConsistent).oldValue
     if old == 0 { logger.error("sessions can't be saved: \(error)") }
-    // The call may have ended meanwhile, and has nobody else to clear the condition.
+    // The call may have ended meanwhile, and no other thread clears the condition.
     if callBegan.load(ordering: .sequentiallyConsistent) != began { noteAnswer() }
   }
 

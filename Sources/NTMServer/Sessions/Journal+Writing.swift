@@ -274,7 +274,7 @@ extension Journal {
   /// States that are copied at a time to be written.
   private static let copies = 256
 
-  /// Writes what is left and closes the store.
+  /// Writes the remaining changes and closes the store.
   func finish() {
     if let final = queue.withLock({ $0.final }) {
       if keeps == .states { write(final) }
@@ -318,7 +318,7 @@ extension StoreError {
 }
 
 extension StoredChange {
-  /// What is written of a session's change.
+  /// The rows that a session's change becomes.
   fileprivate init(_ session: Session, _ change: UnsavedChange) {
     self.init(
       session: session.number, created: change.isCreated ? session.record : nil,

@@ -55,7 +55,7 @@ final class Journal: Sendable {
     /// Whether to commit without waiting for the interval's end.
     var isHurried = false
     var isStopping = false
-    /// What is written after everything else, when the server stops.
+    /// Written after everything else, when the server stops.
     var final: Final?
     var hasEnded = false
     /// The number of runs of commits that have ended.

@@ -1,4 +1,4 @@
-/// Ends sessions that have been idle too long, drops events that nobody has come back for, and sends
+/// Ends idle sessions, drops events whose watchers have not returned, and sends
 /// heartbeats to watchers.
 final class Reaper: Sendable {
   private let sessions: SessionTable

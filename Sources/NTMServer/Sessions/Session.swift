@@ -102,7 +102,7 @@ final class Session: Sendable {
     }
   }
 
-  /// Takes the first steps of a new session that nobody else can find yet.
+  /// Takes the first steps of a new session that is not in the table yet.
   ///
   /// - Throws: what `body` throws.
   func prepare(

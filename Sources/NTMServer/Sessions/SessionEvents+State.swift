@@ -1,5 +1,5 @@
 extension SessionEvents {
-  /// What the lock of a session's events guards.
+  /// The state that the lock of a session's events guards.
   struct State {
     /// Of the events' ids; 0 before the first watcher.
     var epoch: UInt64 = 0
@@ -28,7 +28,7 @@ extension SessionEvents {
 
     var watcherCount: Int { channels.reduce(0) { $0 + $1.watchers.count + $1.pending } }
 
-    /// To hand an event to a watcher costs as much as so many bytes of a result.
+    /// The cost of handing an event to a watcher, in bytes of a result.
     private static let watcherCost = 1500
 
     var cost: Int {
@@ -64,7 +64,7 @@ extension SessionEvents.State {
       if append(&channels[index], &growth), channels[index].isIdle { hasIdleGrown = true }
       blocked += channels[index].send()
     }
-    // What `settle` does beside this is needed only for channels that nobody watches.
+    // The rest of `settle` is needed only for channels without watchers.
     guard !hasIdleGrown else { return settle() }
     defer { blocked = [] }
     return SessionEvents.After(blocked: blocked)
@@ -79,7 +79,7 @@ extension SessionEvents.State {
     channels.removeAll(where: isGone)
   }
 
-  /// Finishes and removes what has ended, and notes in the table whether the session is watched.
+  /// Finishes and removes ended channels, and notes in the table whether the session is watched.
   mutating func settle() -> SessionEvents.After {
     for index in channels.indices {
       freed += channels[index].finishIfEnded() * channels[index].choice.watcherBytes

@@ -20,7 +20,7 @@ final class SessionEvents: Sendable {
   static let grace: UInt64 = 60_000_000_000
 
   private let state: Lock<State>
-  /// What events cost a step, in bytes of an ordinary result; 0 if nobody watches.
+  /// The cost of a step's events, in bytes of an ordinary result; 0 without watchers.
   private let cost = Atomic(0)
 
   /// - Parameter step: how many steps the session has taken
@@ -99,7 +99,7 @@ final class SessionEvents: Sendable {
     }
   }
 
-  /// Finishes the watchers without another event: their next request is told the reason.
+  /// Finishes the watchers without another event: their next request gets the reason.
   func disconnect() { change { $0.endChannels() } }
 
   // MARK: Housekeeping
@@ -113,7 +113,7 @@ final class SessionEvents: Sendable {
     return streams.count
   }
 
-  /// Drops the histories that nobody has watched since a time (monotonic nanoseconds).
+  /// Drops the histories without watchers since a time (monotonic nanoseconds).
   func forgetUnwatched(since time: UInt64 = .max) {
     change { state in state.removeChannels { $0.isIdle && $0.idleSince <= time } }
   }
@@ -163,7 +163,7 @@ final class SessionEvents: Sendable {
 }
 
 extension SessionEvents {
-  /// What is left to do outside the lock.
+  /// Work that is done after the lock is released.
   struct After {
     var blocked: [EventChannel.Blocked] = []
     /// Bytes that were reserved.

@@ -42,7 +42,7 @@ extension SessionTable {
   /// Histories that are dropped at a time to make room.
   private static let most = 256
 
-  /// Drops histories that nobody watches, those that have waited longest first.
+  /// Drops histories without watchers, oldest first.
   ///
   /// - Returns: whether there is room now
   func dropUnwatchedEvents(until hasRoom: () -> Bool) -> Bool {
@@ -54,7 +54,7 @@ extension SessionTable {
     return false
   }
 
-  /// Shortens histories that somebody watches.
+  /// Shortens histories with watchers.
   ///
   /// - Returns: whether there is room now
   func shrinkEvents(until hasRoom: () -> Bool) -> Bool {
@@ -65,7 +65,7 @@ extension SessionTable {
     return false
   }
 
-  /// Drops histories that nobody watches while they take too much.
+  /// Drops histories without watchers while they take too much memory.
   func limitUnwatchedEvents() {
     guard watched.isOverIdleLimit else { return }
     _ = dropUnwatchedEvents { !watched.isOverIdleLimit }

@@ -117,7 +117,7 @@ extension SessionTable {
     /// A session can't be used. It is found in the store only from now on, where it can be deleted even
     /// while a request or a watcher still has it.
     ///
-    /// - Returns: the session if somebody has it
+    /// - Returns: the session if there is still a reference to it
     mutating func quarantine(_ id: String, _ reason: String) -> Session? {
       damaged[id] = reason
       return away.removeValue(forKey: id)?.session

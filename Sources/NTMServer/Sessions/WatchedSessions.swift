@@ -4,7 +4,7 @@ final class WatchedSessions: Sendable {
   fileprivate struct Entry {
     /// The place among `sessions`.
     var index: Int
-    /// Since when the session has had channels that nobody watches, and their bytes.
+    /// Since when the session has had channels without watchers, and their bytes.
     var idleSince: UInt64?
     var idleBytes = 0
   }
@@ -12,7 +12,7 @@ final class WatchedSessions: Sendable {
   fileprivate struct State {
     var sessions: [Session] = []
     var entries: [ObjectIdentifier: Entry] = [:]
-    /// A queue of sessions with channels that nobody watches, from `first`; some are out of date.
+    /// A queue of sessions with channels without watchers, from `first`; some are out of date.
     var idle: [(id: ObjectIdentifier, since: UInt64)] = []
     var first = 0
     var idleBytes = 0
@@ -23,7 +23,7 @@ final class WatchedSessions: Sendable {
   private let state = Lock(State())
   /// Bytes that all events may take.
   let limit: Int
-  /// Bytes that events may take that nobody watches.
+  /// Most bytes of events without watchers.
   private let idleLimit: Int
 
   /// - Parameter bytes: of the memory for sessions
@@ -34,7 +34,7 @@ final class WatchedSessions: Sendable {
 
   var all: [Session] { state.withLock { $0.sessions } }
 
-  /// At most so many, at random.
+  /// Random sessions, up to the given count.
   func some(_ count: Int) -> [Session] {
     state.withLock { state in
       (0..<min(count, state.sessions.count)).compactMap { _ in state.sessions.randomElement() }
@@ -57,10 +57,10 @@ final class WatchedSessions: Sendable {
 
   // MARK: Sessions
 
-  /// Adds a session, or notes what has changed.
+  /// Adds or updates a session.
   ///
   /// - Parameters:
-  ///   - idleSince: since when it has had channels that nobody watches; nil if it has none
+  ///   - idleSince: since when it has had channels without watchers; nil if it has none
   ///   - idleBytes: of these
   func update(_ session: Session, idleSince: UInt64?, idleBytes: Int) {
     let id = ObjectIdentifier(session)

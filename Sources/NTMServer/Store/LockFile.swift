@@ -46,7 +46,7 @@ struct LockFile: ~Copyable {
 
   /// The process that has the lock of an existing file.
   ///
-  /// - Returns: nil if nobody has it, or the file does not name a process
+  /// - Returns: nil if no process holds it, or the file does not name a process
   static func holder(_ path: String) -> String? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }

@@ -146,7 +146,7 @@ extension MemorySessionStore.Content {
 }
 
 extension KeyedReply {
-  /// The reply, without its body if that is longer than what is left.
+  /// The reply, without its body if the limit leaves no room for it.
   func within(_ left: inout Int) -> KeyedReply {
     var reply = self
     if response.body.count > left {

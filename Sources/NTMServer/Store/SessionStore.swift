@@ -62,7 +62,7 @@ protocol SessionStore: Sendable {
   /// Marks a session as one that can't be used any more.
   func quarantine(_ session: Int, _ reason: String) throws(StoreError)
 
-  /// Checks that what is written is where the next start looks for it.
+  /// Checks that the next start will find this file at its path.
   ///
   /// - Throws: `.replaced` if it is not.
   func checkPlace() throws(StoreError)
@@ -70,7 +70,7 @@ protocol SessionStore: Sendable {
   /// Stored replies that were damaged and skipped.
   var damagedReplies: Int { get }
 
-  /// What an operator should know about the place of the store.
+  /// A warning for the operator about the store's location.
   var warning: String? { get }
 
   /// Gives the lease back.
@@ -107,7 +107,7 @@ public struct StoreError: Error, CustomStringConvertible, Sendable {
     case foreign
     /// There is no room, it can't be written, or the disk fails. That may be over later.
     case failing
-    /// The file was deleted, moved or replaced: what is written is lost when the process ends.
+    /// The file was deleted, moved or replaced: changes are lost when the process ends.
     case replaced
   }
 

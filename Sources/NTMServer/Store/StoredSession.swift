@@ -89,7 +89,7 @@ struct KeyedReply: Sendable {
   var part: Int?
   /// `forgotten` if it is not kept any more.
   var response: HTTPResponse
-  /// What the request, or the part of it, has changed.
+  /// The changes that the request, or this part of it, made.
   var applied: AppliedSteps?
   /// When the request arrived, by `IdempotencyStore.age`; nil if a version without scopes wrote it.
   var age: Int64?

@@ -151,7 +151,7 @@ struct APIKeyTests {
     #expect(file.keys.count == 20_000)
   }
 
-  /// Nobody writes to the pipe: reading it would never end.
+  /// No process writes to the pipe: reading it would never end.
   @Test func aPipeIsNotReadAgain() throws {
     let file = try TemporaryKeys("alice: \(Self.alice)")
     try FileManager.default.removeItem(atPath: file.path)

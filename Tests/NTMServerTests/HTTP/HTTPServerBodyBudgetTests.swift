@@ -42,7 +42,7 @@ extension HTTPServerTests {
     }
   }
 
-  /// The coding of a body that nobody reads is not checked.
+  /// The coding of a discarded body is not checked.
   @Test(arguments: ["gzip", "br"])
   func discardedBodyIsNotUnpacked(_ coding: String) throws {
     try withServer { _, _, port in

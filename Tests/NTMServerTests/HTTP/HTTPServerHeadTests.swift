@@ -61,7 +61,7 @@ extension HTTPServerTests {
     ("a target without a host", "GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n"),
   ]
 
-  /// The answer is one 400, the connection is closed, and what follows is not carried out.
+  /// The answer is one 400, the connection is closed, and its next request is not carried out.
   @Test(arguments: malformedHeads)
   func malformedHeadIsRefusedOnce(_ head: (name: String, text: String)) throws {
     try withServer { _, handler, port in

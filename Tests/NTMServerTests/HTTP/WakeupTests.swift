@@ -34,7 +34,7 @@ import Testing
       }
     }
 
-    /// As a loop does it: what was done before a signal is seen after the clear that took it.
+    /// As a loop does it: writes before a signal are visible after the clear that took it.
     @Test func noSignalIsLost() throws {
       let rounds = 20_000
       let done = Lock(0)

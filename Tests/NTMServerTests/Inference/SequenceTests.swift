@@ -177,7 +177,7 @@ extension Response {
   }
 }
 
-/// Notes what is committed, and which sequences the store has after each commit.
+/// Records each commit, and the sequences in the store after it.
 private final class CommitRecorder: SessionStore {
   private let store: MemorySessionStore
   private let notes = Lock<(commits: [[StoredChange]], sequences: [[Int]])>(([], []))

@@ -63,12 +63,12 @@ import Testing
           for last in ["null", "0", "[0]"] {
             let text = Array("[\(String(repeating: element, count: count))\(last)]".utf8)
             let estimate = JSONParser.mostMemory(for: text)
-            // What was freed before must not be used again unnoticed.
+            // Memory that was freed before must not be reused unnoticed.
             Self.returnFreedMemory()
             let before = Self.residentMemory()
             let value = try JSONParser.parse(text)
             let used = Self.residentMemory() - before
-            // The allocator keeps some of what was freed before, and takes pages.
+            // The allocator keeps some freed memory, and takes whole pages.
             try #require(used <= estimate + 1 << 20, "\(element)…\(last): \(used) > \(estimate)")
             withExtendedLifetime(value) {}
           }

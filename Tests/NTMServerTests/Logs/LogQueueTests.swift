@@ -6,7 +6,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(2)))
 struct LogQueueTests {
-  /// A pipe that nobody reads until the test does.
+  /// A pipe that is full until the test reads it.
   private final class Pipe {
     let reader: Int32
     let writer: Int32

@@ -27,26 +27,51 @@ struct StepRoomTests {
   /// A room of a large model is much memory, which an event loop must not make for a step that it
   /// hands on to a worker.
   @Test func longStepsTakeNoRoomOnTheLoop() throws {
-    let large = ServedModel.made(
-      "large",
-      Configuration(
-        inputSize: 2, outputSize: 1, memory: MemoryShape(rows: 16384, columns: 64),
-        controller: Controller(kind: .feedForward(activation: .tanh), units: 4),
-        heads: [.read, .write], dialect: Preset.paper.dialect))
-    let options = ServiceOptions.testing()
-    let sessions = SessionTable(limits: SessionTable.Limits(options))
-    let application = Application(
-      pool: try ModelPool([large]), sessions: sessions, options: options, logger: .silent)
-    let session = try sessions.make(large)
-    let outcome = application.handle(
-      HTTPRequest(
-        method: "POST", path: "/sessions/\(session.id)/step", headers: [("Host", "localhost")],
-        body: Array(#"{"input": [0, 1]}"#.utf8)))
+    let large = Self.large
+    let outcome = try answer(large, "POST", "/step", body: #"{"input": [0, 1]}"#)
     guard case .later = outcome else {
       Issue.record("the step was not handed on: \(outcome)")
       return
     }
     #expect(large.rooms.take() == nil)
+  }
+
+  /// Freeing a large state takes long.
+  @Test func largeStatesAreFreedByWorkers() throws {
+    let outcome = try answer(Self.large, "DELETE")
+    guard case .later = outcome else {
+      Issue.record("the session was deleted on the event loop: \(outcome)")
+      return
+    }
+    guard case .respond = try answer(.copy, "DELETE") else {
+      Issue.record("the deletion of a small session was handed on")
+      return
+    }
+  }
+
+  /// A new model whose state has 4 MiB.
+  private static var large: ServedModel {
+    .made(
+      "large",
+      Configuration(
+        inputSize: 2, outputSize: 1, memory: MemoryShape(rows: 16384, columns: 64),
+        controller: Controller(kind: .feedForward(activation: .tanh), units: 4),
+        heads: [.read, .write], dialect: Preset.paper.dialect))
+  }
+
+  /// How an event loop answers a request for a new session of a model.
+  private func answer(
+    _ model: ServedModel, _ method: String, _ path: String = "", body: String = ""
+  ) throws -> HTTPOutcome {
+    let options = ServiceOptions.testing()
+    let sessions = SessionTable(limits: SessionTable.Limits(options))
+    let application = Application(
+      pool: try ModelPool([model]), sessions: sessions, options: options, logger: .silent)
+    let session = try sessions.make(model)
+    return application.handle(
+      HTTPRequest(
+        method: method, path: "/sessions/\(session.id)\(path)", headers: [("Host", "localhost")],
+        body: Array(body.utf8)))
   }
 
   /// The array of an input is used again only where nobody else has it.

@@ -17,7 +17,7 @@ struct StoredVersionTests {
     kind == .memory ? memory : try SQLiteSessionStore(path: folder.file)
   }
 
-  /// A server with room in memory for so many states.
+  /// A server with room in memory for a number of states.
   private func serve(
     _ pool: ModelPool, _ store: any SessionStore, room: Int,
     _ configure: (inout ServiceOptions) -> Void = { _ in },

@@ -2,7 +2,7 @@ import Testing
 
 @testable import NTMServer
 
-/// What the waiters for a session's changes receive.
+/// The results that waiters for a session's changes receive.
 struct SaveWaiterTests {
   /// Records outcomes.
   private final class Recorder: Sendable {

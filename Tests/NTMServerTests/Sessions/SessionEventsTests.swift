@@ -128,7 +128,7 @@ struct SessionEventsTests {
     #expect(refusal.kind == .limitReached)
     #expect(refusal.fields["limit"] == .number(SessionEvents.channelLimit))
     let before = bytes
-    // A channel that nobody watches gives way.
+    // A channel without watchers is dropped first.
     watchers.removeFirst().leave()
     watchers.append(
       TestWatcher(session, at: try session.events.reserve(choice(99), of: session, mayWait: false)))
@@ -146,7 +146,7 @@ struct SessionEventsTests {
     withExtendedLifetime(places) {}
   }
 
-  // MARK: Histories that nobody watches
+  // MARK: Histories without watchers
 
   /// Watches each of some sessions once, and leaves.
   private func leaveHistories(_ count: Int) throws -> [Session] {
@@ -201,7 +201,7 @@ struct SessionEventsTests {
     let room = table.limits.bytes - EventChannel.firstBytes - Self.state
     for _ in 0..<room / Self.state { _ = try table.make(.mixed) }
     #expect(throws: Problem.self) { try table.make(.mixed) }
-    // What it has not read is missed, and counted.
+    // Events that it has not read are missed, and counted.
     var (received, missed) = (0, 0)
     for _ in 0..<20 {
       for event in watcher.read() {

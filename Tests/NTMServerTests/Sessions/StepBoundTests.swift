@@ -42,7 +42,7 @@ struct StepBoundTests {
         "POST", "/sessions/\(id)/step", headers: [("Content-Type", "application/x-ndjson")],
         body: Array(inputs[0].json.utf8))
       #expect(stream.text.contains("too-much"), "\(stream.text)")
-      // What the session has can be had and put back.
+      // The session's state can be read and restored.
       #expect(try await client.get("/sessions/\(id)/state").body == last)
       #expect(try await client.put("/sessions/\(id)/state", last).status == 200)
       #expect(try await client.post("/sessions/\(id)/fork").status == 201)

@@ -5,7 +5,8 @@ import Testing
 
 @testable import NTMServer
 
-/// Rows with values that nobody wrote: servers answer right, refuse the session, or don't start.
+/// Rows with values that no server writes: a server answers correctly, refuses the session, or
+/// doesn't start.
 struct HostileRowTests {
   private static let values = [
     "NULL", "'x'", "''", "x'FFFE00'", "x''", "zeroblob(1000000)", "-1", "0", "1",
@@ -13,7 +14,7 @@ struct HostileRowTests {
     "1e300", "-1e300", "9e999", "-9e999", "0.5", "CAST('text' AS BLOB)",
   ]
 
-  /// Stored sessions, and what a right server answers.
+  /// Stored sessions, and the correct answers for them.
   private struct Original {
     let folder = try! StoreFolder()
     var ids: [String] = []
@@ -115,7 +116,7 @@ struct HostileRowTests {
         #expect(try await client.post("/sessions/\(original.ids[2])/reset").status == 200)
         #expect(try await client.post("/sessions").status == 201, "\(what)")
         #expect(try await client.get("/metrics").status == 200)
-        // What is listed as damaged can be deleted.
+        // A session that is listed as damaged can be deleted.
         let list = try await client.get("/sessions")
         #expect(
           list.text.contains("\"damaged\":") || !outcomes.contains("damaged"),

@@ -118,7 +118,7 @@ struct MovingTests {
     }
   }
 
-  /// Memory is full of sessions that nobody uses.
+  /// Memory is full of idle sessions.
   @Test(arguments: Durability.allCases)
   func sessionsMoveOutForAWatcher(_ durability: Durability) async throws {
     let store = MemorySessionStore(outlivesProcess: true)

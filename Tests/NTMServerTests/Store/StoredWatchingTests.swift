@@ -36,7 +36,7 @@ struct StoredWatchingTests {
         _ = try client.step(id, input)
         #expect(try watcher.next()?.step == step)
       }
-      // Nobody has stepped it, so there is nothing in memory beside the watcher.
+      // It has not been stepped, so there is nothing in memory beside the watcher.
       #expect(try client.exchange("DELETE", "/sessions/\(id)").status == 204)
       #expect(try watcher.rest().map(\.name) == ["end"])
     }
