@@ -128,7 +128,13 @@ final class SQLiteSessionStore: SessionStore {
         // Debian's choice, ON, writes zeros over what is deleted, at the cost of a second write.
         try db.execute(sql: "PRAGMA secure_delete = OFF")
       }
-      try SQLiteSchema.migrator.migrate(database)
+      let applied = try database.read { try SQLiteSchema.migrator.appliedIdentifiers($0) }
+      for migration in SQLiteSchema.migrator.migrations where !applied.contains(migration) {
+        try SQLiteSchema.migrator.migrate(database, upTo: migration)
+        // The log of all migrations together is longer than the tables, and might exceed a small
+        // limit on the size of files.
+        try checkpoint()
+      }
       let deleted = try database.write { try KeyedReply.deleteDamagedNewest(in: $0) }
       damagedReplyCount.add(deleted, ordering: .relaxed)
     }
@@ -162,7 +168,7 @@ final class SQLiteSessionStore: SessionStore {
     // SQLite must not be called with a closed connection.
     guard !wasClosed else { return }
     // So that the log is short when the file is opened next, and the file complete without it.
-    if file != nil { _ = try? database.writeWithoutTransaction { try $0.checkpoint(.truncate) } }
+    if file != nil { try? checkpoint() }
     try? database.close()
     lease.withLock { $0 = nil }
     file?.unlock()
@@ -173,10 +179,26 @@ final class SQLiteSessionStore: SessionStore {
   func commit(_ changes: [StoredChange]) throws(StoreError) {
     try checkPlace()
     try Self.attempting(path) {
-      try database.write { db in
+      try writingInLog { db in
         for change in changes { try change.write(to: db) }
       }
     }
+  }
+
+  /// Writes in one transaction. Where SQLite's log can't grow, because the disk is full or the size of
+  /// files is limited, moves the log's pages to the database and tries again.
+  private func writingInLog(_ body: (Database) throws -> Void) throws {
+    do {
+      try database.write(body)
+    } catch let error as DatabaseError where error.hasNoRoom {
+      guard (try? checkpoint()) != nil else { throw error }
+      try database.write(body)
+    }
+  }
+
+  /// Moves the log's pages to the database and empties the log.
+  private func checkpoint() throws {
+    try database.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
   }
 
   func correctTimes(after now: Timestamp) throws(StoreError) {
@@ -425,6 +447,14 @@ final class SQLiteSessionStore: SessionStore {
     } catch {
       throw StoreError(.failing, "\(error)", path: path)
     }
+  }
+}
+
+extension DatabaseError {
+  /// Whether a write failed that may succeed in a shorter file. SQLite reports a limit on the size of
+  /// files as an error of input and output.
+  fileprivate var hasNoRoom: Bool {
+    resultCode == .SQLITE_FULL || extendedResultCode == .SQLITE_IOERR_WRITE
   }
 }
 
