@@ -32,18 +32,8 @@ struct AccessLog: Sendable {
 }
 
 extension HTTPRequest {
-  /// Method and path for a log. A control character, which could forge a line or command the
-  /// reader's terminal, is percent-escaped.
-  var summary: String {
-    let text = "\(method) \(path)"
-    guard text.unicodeScalars.contains(where: \.isControl) else { return text }
-    return text.unicodeScalars.map { scalar in
-      scalar.isControl
-        ? scalar.utf8.map { "%" + ($0 < 16 ? "0" : "") + String($0, radix: 16, uppercase: true) }
-          .joined()
-        : String(scalar)
-    }.joined()
-  }
+  /// Method and path for a log.
+  var summary: String { "\(method) \(path)" }
 
   /// What a line of the log says beside its message, so that all lines about a request are found.
   var logMetadata: Logger.Metadata {
@@ -61,9 +51,4 @@ extension Logger {
     for (key, value) in request.logMetadata { logger[metadataKey: key] = value }
     return logger
   }
-}
-
-extension Unicode.Scalar {
-  /// Of C0, delete or C1.
-  fileprivate var isControl: Bool { value < 0x20 || (0x7F...0x9F).contains(value) }
 }

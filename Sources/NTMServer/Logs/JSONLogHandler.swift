@@ -46,8 +46,8 @@ public struct JSONLogHandler: LogHandler {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     // Texts and whole numbers always encode.
-    let line = try! encoder.encode(JSONText.object(fields))
-    write([UInt8](line) + [UInt8(ascii: "\n")])
+    let line = String(decoding: try! encoder.encode(JSONText.object(fields)), as: UTF8.self)
+    write(Array(line.escapingControls.utf8) + [UInt8(ascii: "\n")])
   }
 
   /// A line at once, so that threads don't write into each other's.

@@ -159,7 +159,11 @@ public final class LogQueue: Sendable {
 private struct LineStream: TextOutputStream, Sendable {
   let take: @Sendable ([UInt8]) -> Void
 
-  mutating func write(_ line: String) { take(Array(line.utf8)) }
+  /// - Parameter line: with its end
+  mutating func write(_ line: String) {
+    let text = String(line.unicodeScalars.dropLast()).escapingControls
+    take(Array(text.utf8) + [UInt8(ascii: "\n")])
+  }
 }
 
 /// Writes lines to a descriptor, which may be one that blocks or one that does not.

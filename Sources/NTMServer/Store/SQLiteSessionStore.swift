@@ -131,8 +131,8 @@ final class SQLiteSessionStore: SessionStore {
       let applied = try database.read { try SQLiteSchema.migrator.appliedIdentifiers($0) }
       for migration in SQLiteSchema.migrator.migrations where !applied.contains(migration) {
         try SQLiteSchema.migrator.migrate(database, upTo: migration)
-        // The log of all migrations together is longer than the tables, and might exceed a small
-        // limit on the size of files.
+        // The log of all migrations is longer than the tables, and might exceed a small limit on the
+        // size of files.
         try checkpoint()
       }
       let deleted = try database.write { try KeyedReply.deleteDamagedNewest(in: $0) }

@@ -27,26 +27,6 @@ struct AccessLogTests {
     #expect(lines.isEmpty)
   }
 
-  /// A client can send any byte but a space and a line's end.
-  @Test(arguments: [
-    (path: "/\u{1B}[31m", logged: "/%1B[31m"), (path: "/a\nb\rc", logged: "/a%0Ab%0Dc"),
-    (path: "/\u{7F}\u{9B}x", logged: "/%7F%C2%9Bx"), (path: "/ü😀", logged: "/ü😀"),
-  ])
-  func controlCharactersAreEscaped(_ path: String, _ expected: String) {
-    let request = HTTPRequest(method: "G\u{1B}T", path: path)
-    let lines = logged { logger in
-      AccessLog(logger, isOn: true).write(request, status: 200, responseBytes: 0, duration: 0)
-      Application(
-        pool: .copy, sessions: SessionTable(limits: .init(.testing())), options: .testing(),
-        logger: logger
-      ).completed(request, status: 503, responseBytes: 0, duration: 0)
-    }
-    #expect(
-      lines == [
-        "info: G%1BT \(expected) 200 0 B 0 µs", "warning: G%1BT \(expected) failed with 503",
-      ])
-  }
-
   @Test func aLineNamesTheRequestItsKeyAndItsTrace() throws {
     let recorder = LogRecorder()
     let keys = try TemporaryKeys("alice: 0123456789abcdef")

@@ -48,6 +48,49 @@ struct LogQueueTests {
     text.matches(of: /(\d+) lines? dropped: the log/).reduce(0) { $0 + (Int($1.1) ?? 0) }
   }
 
+  /// A client can send any byte but a space and a line's end, and names come from files.
+  @Test(
+    arguments: [LogQueue.Format.text, .json],
+    [
+      (text: "/\u{1B}[31m", logged: #"/\u001b[31m"#),
+      (text: "/\u{7F}\u{9B}x", logged: #"/\u007f\u009bx"#),
+      (text: "/\u{202E}a\u{2066}b\u{2028}", logged: #"/\u202ea\u2066b\u2028"#),
+      (text: "/\u{85}\u{61C}", logged: #"/\u0085\u061c"#), (text: "/ü😀👩‍👩‍👧", logged: "/ü😀👩‍👩‍👧"),
+    ])
+  func controlCharactersAreEscaped(
+    _ format: LogQueue.Format, _ example: (text: String, logged: String)
+  ) throws {
+    let pipe = try Pipe()
+    let queue = LogQueue(format: format, descriptor: pipe.writer)
+    try queue.start()
+    let logger = Logger(label: "test", factory: queue.handler)
+    let request = HTTPRequest(method: "GET", path: example.text)
+    AccessLog(logger, isOn: true, hasFields: true)
+      .write(request, status: 200, responseBytes: 0, duration: 0)
+    logger.warning("model \(example.text)", metadata: ["name": .string(example.text)])
+    queue.stop(within: .seconds(60))
+    close(pipe.writer)
+    let text = pipe.read { _ in false }
+    #expect(text.split(separator: "\n").count == 2)
+    #expect(text.components(separatedBy: example.logged).count == 5, "\(text)")
+    if format == .json {
+      let line = try #require(text.split(separator: "\n").first)
+      let fields = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+      #expect(fields?["path"] as? String == example.text)
+    }
+  }
+
+  /// A message with several lines is one line of the log.
+  @Test func linesOfAMessageDoNotBecomeLinesOfTheLog() throws {
+    let pipe = try Pipe()
+    let queue = LogQueue(format: .text, descriptor: pipe.writer)
+    try queue.start()
+    Logger(label: "test", factory: queue.handler).warning("a\r\nb\n")
+    queue.stop(within: .seconds(60))
+    close(pipe.writer)
+    #expect(pipe.read { _ in false }.hasSuffix(#"a\u000d\u000ab\u000a"# + "\n"))
+  }
+
   @Test func linesAreWrittenInOrder() throws {
     let pipe = try Pipe()
     let queue = LogQueue(format: .text, descriptor: pipe.writer)
