@@ -135,7 +135,7 @@ final class SQLiteSessionStore: SessionStore {
         // size of files.
         try checkpoint()
       }
-      let deleted = try database.write { try KeyedReply.deleteDamagedNewest(in: $0) }
+      let deleted = try write { try KeyedReply.deleteDamagedNewest(in: $0) }
       damagedReplyCount.add(deleted, ordering: .relaxed)
     }
     try probe()
@@ -157,7 +157,7 @@ final class SQLiteSessionStore: SessionStore {
     try checkPlace()
     try Self.attempting(path) {
       // Nobody reads it; another number than before is something to write.
-      try database.write { db in
+      try write { db in
         try db.execute(sql: "PRAGMA user_version = \(Int32.random(in: 1...(.max)))")
       }
     }
@@ -179,7 +179,7 @@ final class SQLiteSessionStore: SessionStore {
   func commit(_ changes: [StoredChange]) throws(StoreError) {
     try checkPlace()
     try Self.attempting(path) {
-      try writingInLog { db in
+      try write { db in
         for change in changes { try change.write(to: db) }
       }
     }
@@ -187,12 +187,12 @@ final class SQLiteSessionStore: SessionStore {
 
   /// Writes in one transaction. Where SQLite's log can't grow, because the disk is full or the size of
   /// files is limited, moves the log's pages to the database and tries again.
-  private func writingInLog(_ body: (Database) throws -> Void) throws {
+  private func write<Result>(_ body: (Database) throws -> Result) throws -> Result {
     do {
-      try database.write(body)
+      return try database.write(body)
     } catch let error as DatabaseError where error.hasNoRoom {
       guard (try? checkpoint()) != nil else { throw error }
-      try database.write(body)
+      return try database.write(body)
     }
   }
 
@@ -203,7 +203,7 @@ final class SQLiteSessionStore: SessionStore {
 
   func correctTimes(after now: Timestamp) throws(StoreError) {
     try Self.attempting(path) {
-      try database.write { db in
+      try write { db in
         let sessions = try Int.fetchAll(
           db, sql: "SELECT session FROM progress WHERE last_activity > ?",
           arguments: [now.milliseconds])
@@ -222,17 +222,17 @@ final class SQLiteSessionStore: SessionStore {
 
   func quarantine(_ session: Int, _ reason: String) throws(StoreError) {
     try Self.attempting(path) {
-      try database.write { try SessionRecord.quarantine(session, reason, in: $0) }
+      try write { try SessionRecord.quarantine(session, reason, in: $0) }
     }
   }
 
   func trimReplies(before expired: Int64, bodies: Range<Int64>) throws(StoreError) {
     try Self.attempting(path) {
       // Several transactions, so that commits need not wait for long.
-      while try database.write({ try Self.deleteReplies(before: expired, $0) }) {}
+      while try write({ try Self.deleteReplies(before: expired, $0) }) {}
       var last: (age: Int64, number: Int64)? = (bodies.lowerBound, 0)
       while let place = last, !bodies.isEmpty {
-        last = try database.write {
+        last = try write {
           try Self.forgetBodies(before: bodies.upperBound, after: place, $0)
         }
       }
@@ -423,7 +423,7 @@ final class SQLiteSessionStore: SessionStore {
     try Self.attempting(path) {
       let before = try database.read { try Self.bytes($0) }
       try database.vacuum()
-      _ = try database.writeWithoutTransaction { try $0.checkpoint(.truncate) }
+      try checkpoint()
       return (before, try database.read { try Self.bytes($0) })
     }
   }
